@@ -33,7 +33,8 @@
  * An aborted call rejects with the signal's own reason.
  *
  * **Names** are one or more segments joined by `/`; a segment is 1 to 128 of `a-z 0-9 . _ -` and does not begin
- * with a dot. The first segment is never `tmp`. At most 512 characters in all.
+ * with a dot. The first segment is never `tmp`. At most 512 characters in all. A name is never also the folder of another
+ * (`a` beside `a/b`): what a store does then is not defined.
  */
 export interface BlobStore {
   /**
@@ -53,8 +54,11 @@ export interface BlobStore {
   /** Size and time of a blob, or `null` when there is none. */
   stat(name: string): Promise<BlobStat | null>;
 
-  /** Every blob whose name begins with `prefix` (not only at a `/`; `''` is all), ascending by name. */
-  list(prefix: string, signal?: AbortSignal): AsyncIterable<BlobInfo>;
+  /**
+   * Every blob whose name begins with `prefix` (not only at a `/`; `''` is all), ascending by name; with `after`, only names greater
+   * than it (any text; it need not exist), without going through those before it.
+   */
+  list(prefix: string, options?: ListOptions): AsyncIterable<BlobInfo>;
 
   /** Removes the blob; resolves also when it was not there. Durable when it resolves. */
   delete(name: string): Promise<void>;
@@ -74,6 +78,7 @@ export interface BlobWriter {
 }
 
 export type PutOptions = { readonly ifAbsent?: boolean };
+export type ListOptions = { readonly after?: string; readonly signal?: AbortSignal };
 export type PutResult = 'stored' | 'exists';
 export type BlobRange = { readonly offset: number; readonly length: number };
 export type BlobStat = {
