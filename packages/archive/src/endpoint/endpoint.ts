@@ -36,9 +36,9 @@
  * |---|---|---|---|
  * | `session_ended` | every session method | closed, committed, or silent for an hour | opens a new session and asks again; packs it sent stay sent |
  * | `links_missing` | `putPack`, `commit` | `data: { ids: Uint8Array[] }`, at most 1,000 of them | drops them from what it knows, stores them again, resends |
- * | `pack_damaged` | `putPack` | the bytes do not hash to the id, or are no valid pack (format §4) | sends it again from memory; twice is a bug or bad memory |
- * | `archive_foreign` | `putPack`, `commit` | the object names another archive | a permanent error |
- * | `snapshot_invalid` | `commit` | the object is not as format §6.1 demands; `data: { reason }` | a permanent error |
+ * | `pack_invalid`, `format_invalid` | `putPack` | the bytes do not hash to the id, or are no exact pack (format §4) | sends it again from memory; twice is a bug or bad memory |
+ * | `wrong_archive` | `putPack`, `commit` | the object names another archive | a permanent error |
+ * | `format_invalid`, `signature_invalid`, `device_unknown` | `commit` | the object is not as format §6.1 demands | a permanent error |
  * | `chunk_moved` | `read` | the pack was compacted away | `locate` again |
  * | `pack_missing` | `read` | the pack is gone or shorter than it should be | `reportLost`, and looks for another location |
  * | `object_conflict` | `putDeviceList`, `putKeyFile` | the name holds other bytes | reads what is there |

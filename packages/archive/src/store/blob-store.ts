@@ -42,11 +42,7 @@ export interface BlobStore {
    * answers `exists`; of several concurrent `ifAbsent` puts exactly one answers `stored`.
    * The caller must not change the bytes until it settles.
    */
-  put(
-    name: string,
-    bytes: Uint8Array | readonly Uint8Array[],
-    options?: PutOptions,
-  ): Promise<PutResult>;
+  put(name: string, bytes: Uint8Array | readonly Uint8Array[], options?: PutOptions): Promise<PutResult>;
 
   /** The whole blob, or exactly `range.length` bytes from `range.offset`. The result is the caller's own. */
   get(name: string, range?: BlobRange, signal?: AbortSignal): Promise<Uint8Array>;
