@@ -2,10 +2,12 @@
  * `npm run check`: types, format and lint, awaited promises, then the meta tests in test/meta.
  *
  * `npm run check -- packages/archive` formats and lints only there (types are always checked as a whole).
- * `--fix` lets Biome repair what it can; `--no-meta` leaves the meta tests to the caller.
+ * `--fix` lets Biome repair what it can and adds new error codes to docs/errors.md; `--no-meta` leaves the meta tests to the caller.
  */
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { completed, DOCUMENT_PATH, readCodes, readDocument } from '../test/meta/error-codes.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,6 +57,7 @@ function run(step: Step): Promise<boolean> {
   });
 }
 
+if (values.fix) writeFileSync(DOCUMENT_PATH, completed(readDocument(), await readCodes()));
 const results = await Promise.all(STATIC_STEPS.map(run));
 if (!values['no-meta']) results.push(await run(META));
 if (results.includes(false)) process.exitCode = 1;
