@@ -1,0 +1,180 @@
+// The synchronous binding of an archive's keys: node:crypto for HMAC and AES-GCM, node:zlib for zstd.
+// Made for worker threads, where the asynchronous interfaces cost several times the work itself.
+// crypto/archive-crypto.ts is the same over WebCrypto; format/frame.ts holds what both share.
+
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+} from 'node:crypto';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { ArchiveError } from '../errors.ts';
+import { readU32 } from '../format/bytes.ts';
+import { type ChunkEntry, MAX_STORED_LENGTH, NO_LINKS, NONCE_LENGTH, TAG_LENGTH, writeEntry } from '../format/entry.ts';
+import {
+  borderMessage,
+  CODEC,
+  checkExpected,
+  type Expected,
+  frameKeyMessage,
+  gearMessage,
+  idPrefix,
+  MAX_PLAIN_LENGTH,
+  SEALED_HEAD,
+  SNAPSHOT_MAC_LABEL,
+  sealedHead,
+  splitFrame,
+  storedLengthOf,
+  unpackSealed,
+} from '../format/frame.ts';
+import { equalBytes } from '../format/ids.ts';
+import type { ArchiveKeys } from '../format/keys.ts';
+import { KIND, type Kind } from '../format/kinds.ts';
+
+export type Opened = { readonly entry: ChunkEntry; readonly plaintext: Uint8Array };
+
+export type ArchiveCrypto = {
+  /** The generation that `seal` uses. */
+  readonly newest: number;
+  /** For kinds with links `plaintext` is the body. */
+  chunkId(kind: Kind, plaintext: Uint8Array, links?: Uint8Array): Uint8Array;
+  /** 16 bytes that name a small file by its content. */
+  fileId(content: Uint8Array): Uint8Array;
+  /** A whole frame. `id` must be what `chunkId` gives for the same arguments. */
+  seal(kind: Kind, id: Uint8Array, plaintext: Uint8Array, links?: Uint8Array): Uint8Array;
+  /** Checks all that format §3.2 asks for; for kinds with links `plaintext` is the body. */
+  open(frame: Uint8Array, expected?: Expected): Opened;
+  /** The 256 numbers of FastCDC as signed 32-bit integers. */
+  gear(): Int32Array;
+  /** format §2.1: a u32 that decides where parts and lists are cut. */
+  border(label: string, level: number, bytes: Uint8Array): number;
+  snapshotMac(envelope: Uint8Array): Uint8Array;
+};
+
+/** Fills the array with random bytes. */
+export type FillRandom = (target: Uint8Array) => void;
+
+/** A writer stores raw when zstd saves less than 3 % (format §3.2). */
+const WORTH_COMPRESSING = 0.97;
+const ZSTD_PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
+/** Below this zstd's own frame eats what it gains. */
+const MIN_COMPRESSED = 64;
+const ZEROS: Uint8Array = new Uint8Array(262_144);
+
+export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = randomFillSync): ArchiveCrypto {
+  const idKey = createSecretKey(keys.idKey);
+  const chunkerKey = createSecretKey(keys.chunkerKey);
+  const contentKeys = new Map([...keys.contentKeys].map(([generation, key]) => [generation, createSecretKey(key)]));
+  const snapshotKey = createSecretKey(hmac(idKey, SNAPSHOT_MAC_LABEL));
+  const newest = Math.max(...contentKeys.keys());
+
+  const frameKey = (generation: number, kind: Kind, id: Uint8Array): Uint8Array => {
+    const key = contentKeys.get(generation);
+    if (key === undefined) throw new ArchiveError('generation_unknown', { generation, id });
+    return hmac(key, frameKeyMessage(kind, id));
+  };
+  const chunkId = (kind: Kind, plaintext: Uint8Array, links?: Uint8Array): Uint8Array =>
+    hmac(idKey, idPrefix(kind, links), plaintext);
+
+  return {
+    newest,
+    chunkId,
+    fileId: (content) => hmac(idKey, idPrefix(KIND.file, undefined), content).subarray(0, 16),
+    seal: (kind, id, plaintext, links = NO_LINKS) => {
+      const packed = pack(plaintext);
+      const entry = { kind, generation: newest, id, storedLength: storedLengthOf(packed.bytes.length), links };
+      return sealFrame(entry, frameKey(newest, kind, id), keys.archiveId, packed, fillRandom);
+    },
+    open: (frame, expected) => {
+      const parts = splitFrame(frame);
+      const { kind, generation, id, links } = parts.entry;
+      checkExpected(parts.entry, expected);
+      const opened = decrypt(parts, frameKey(generation, kind, id), keys.archiveId);
+      const plaintext = unpackSealed(opened, decompress);
+      if (!equalBytes(chunkId(kind, plaintext, links), id)) throw new ArchiveError('chunk_id_mismatch', { id });
+      return { entry: parts.entry, plaintext };
+    },
+    gear: () => gearTable(chunkerKey),
+    border: (label, level, bytes) => readU32(hmac(chunkerKey, borderMessage(label, level, bytes)), 0),
+    snapshotMac: (envelope) => hmac(snapshotKey, envelope),
+  };
+}
+
+function hmac(key: KeyObject, ...parts: readonly Uint8Array[]): Uint8Array {
+  const h = createHmac('sha256', key);
+  for (const part of parts) h.update(part);
+  return h.digest();
+}
+
+type Packed = { readonly codec: number; readonly plainLength: number; readonly bytes: Uint8Array };
+
+function pack(plaintext: Uint8Array): Packed {
+  const plainLength = plaintext.length;
+  if (plainLength > MAX_PLAIN_LENGTH) throw new ArchiveError('chunk_too_large', { detail: `${plainLength} bytes` });
+  if (plainLength >= MIN_COMPRESSED) {
+    // One buffer for the whole output: with zlib's default of 16 KiB pieces this takes half as long again.
+    const chunkSize = plainLength + (plainLength >> 7) + 1024;
+    const bytes = zstdCompressSync(plaintext, { chunkSize, params: ZSTD_PARAMS });
+    if (bytes.length < plainLength * WORTH_COMPRESSING) return { codec: CODEC.zstd, plainLength, bytes };
+  }
+  return { codec: CODEC.raw, plainLength, bytes: plaintext };
+}
+
+function decompress(frame: Uint8Array, plainLength: number): Uint8Array {
+  return zstdDecompressSync(frame, {
+    chunkSize: Math.max(plainLength + 64, 64),
+    maxOutputLength: Math.max(plainLength, 1),
+  });
+}
+
+function sealFrame(
+  entry: ChunkEntry,
+  key: Uint8Array,
+  archiveId: Uint8Array,
+  packed: Packed,
+  fillRandom: FillRandom,
+): Uint8Array {
+  if (entry.storedLength > MAX_STORED_LENGTH) throw new ArchiveError('chunk_too_large', { id: entry.id });
+  const frame = Buffer.allocUnsafeSlow(44 + entry.links.length + entry.storedLength);
+  const nonceAt = writeEntry(entry, frame, 0);
+  const nonce = frame.subarray(nonceAt, nonceAt + NONCE_LENGTH);
+  fillRandom(nonce);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_LENGTH });
+  cipher.setAAD(archiveId);
+  cipher.setAAD(frame.subarray(0, nonceAt));
+  let at = nonceAt + NONCE_LENGTH;
+  const padding = frame.length - at - TAG_LENGTH - SEALED_HEAD - packed.bytes.length;
+  for (const part of [sealedHead(packed.codec, packed.plainLength), packed.bytes, ZEROS.subarray(0, padding)]) {
+    if (part.length > 0) frame.set(cipher.update(part), at);
+    at += part.length;
+  }
+  cipher.final();
+  frame.set(cipher.getAuthTag(), at);
+  return frame;
+}
+
+function decrypt(parts: ReturnType<typeof splitFrame>, key: Uint8Array, archiveId: Uint8Array): Uint8Array {
+  const decipher = createDecipheriv('aes-256-gcm', key, parts.nonce, { authTagLength: TAG_LENGTH });
+  decipher.setAAD(archiveId);
+  decipher.setAAD(parts.entryBytes);
+  decipher.setAuthTag(parts.tag);
+  const opened = decipher.update(parts.ciphertext);
+  try {
+    decipher.final();
+  } catch (cause) {
+    throw new ArchiveError('chunk_seal_broken', { id: parts.entry.id }, { cause });
+  }
+  return opened;
+}
+
+function gearTable(chunkerKey: KeyObject): Int32Array {
+  const gear = new Int32Array(256);
+  for (let row = 0; row < 32; row++) {
+    const numbers = hmac(chunkerKey, gearMessage(row));
+    for (let j = 0; j < 8; j++) gear[8 * row + j] = readU32(numbers, 4 * j);
+  }
+  return gear;
+}
