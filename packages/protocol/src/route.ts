@@ -16,8 +16,8 @@ export type Access = 'public' | 'session' | 'device' | 'capability:read' | 'capa
 /** A body of plain bytes. A streamed one reaches the handler as it arrives and is never held in memory. */
 export type Octets = { readonly kind: 'octets'; readonly max: number; readonly stream: boolean };
 
-export const octets = (max: number): Octets => ({ kind: 'octets', max, stream: false });
-export const octetStream = (max: number): Octets => ({ kind: 'octets', max, stream: true });
+export const octets = (max: number): Octets & { readonly stream: false } => ({ kind: 'octets', max, stream: false });
+export const octetStream = (max: number): Octets & { readonly stream: true } => ({ kind: 'octets', max, stream: true });
 
 /** A reply that is text of a type of its own, such as metrics. */
 export type Text = { readonly kind: 'text'; readonly contentType: string };

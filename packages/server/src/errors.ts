@@ -1,0 +1,45 @@
+/**
+ * What the server tells the person who runs it: at start, on its command line, in its log. What it tells a program over
+ * the wire is a `ProtocolError`.
+ */
+export const CODES = {
+  config_invalid: 'Correct the setting named in the message; `holdfast-server start --help` lists all.',
+  data_in_use: 'Another server runs on this data folder; stop it first.',
+  port_in_use: 'Another program listens on this port; stop it or choose another with --port-base.',
+  keystore_missing: 'This data folder holds no server yet; run "holdfast-server start" once.',
+  keystore_damaged: 'A file of the keystore is missing or unreadable; restore it with "holdfast-server recover".',
+  database_newer: 'A newer version wrote this database; run that version or a newer one.',
+  migration_failed: 'The database is as it was before; the cause says which step failed.',
+  kit_missing:
+    'Run "holdfast-server kit new" on a terminal and keep the words it shows; without a kit there are no dumps.',
+  kit_wrong_words: 'The words do not open this kit; check their spelling and order.',
+  kit_damaged: 'The file is not a whole recovery kit; use another copy.',
+  dump_damaged: 'The dump is cut off or changed; use another one.',
+  dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
+  dump_foreign: 'This kit belongs to another server than the dump.',
+  recover_not_empty: 'The target holds a server already; recover into an empty data folder and an empty database.',
+  user_exists: 'Choose another user name, or reset the password of this one.',
+  user_missing: 'No user has this name.',
+  audit_broken: 'The audit log was changed behind the server; compare it with an older dump.',
+} as const;
+
+export type ServerCode = keyof typeof CODES;
+
+type Details = {
+  readonly message?: string | undefined;
+  readonly data?: Record<string, unknown> | undefined;
+  readonly cause?: unknown;
+};
+
+export class ServerError extends Error {
+  override readonly name = 'ServerError';
+  readonly code: ServerCode;
+  readonly data: Record<string, unknown> | undefined;
+  readonly retryable = false;
+
+  constructor(code: ServerCode, details: Details = {}) {
+    super(details.message ?? CODES[code], { cause: details.cause });
+    this.code = code;
+    this.data = details.data;
+  }
+}

@@ -1,0 +1,41 @@
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { addErrorReplies } from './error-replies.ts';
+import { addOctetParser } from './register.ts';
+
+export type Tls = { readonly cert: string; readonly key: string };
+
+/** A slow peer may not hold a connection for ever; an upload in progress is not slow as long as bytes come. */
+const HEADERS_TIMEOUT_MS = 30_000;
+const IDLE_TIMEOUT_MS = 120_000;
+
+/** A Fastify instance as every port of ours uses it: envelope errors, zod schemas, octets, limits. */
+export function createApp(options: { log: Logger; tls?: Tls }): FastifyInstance {
+  const shared = {
+    loggerInstance: options.log,
+    logController: new LogController({ disableRequestLogging: true }),
+    forceCloseConnections: 'idle' as const,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: 75_000,
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 128 },
+    genReqId: () => crypto.randomUUID(),
+  };
+  const server = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 };
+  const app = (options.tls
+    ? Fastify({ ...shared, https: { ...options.tls, ...server, minVersion: 'TLSv1.2' } })
+    : Fastify({ ...shared, http: server })) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.decorateRequest('principal', null);
+  addErrorReplies(app);
+  addOctetParser(app);
+  return app;
+}
+
+/** For an `authorize` that is asked about access it does not know: a mistake of ours, never a way in. */
+export const unknownAccess = (access: string): never => {
+  throw new ProtocolError('internal', { message: `No authorization is set up for ${access}.` });
+};

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { createClient } from '@holdfast/protocol/client.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { octetStream, octets, plainText, route } from '@holdfast/protocol/route.ts';
+import { pino } from 'pino';
+import { z } from 'zod';
+import { createApp } from './app.ts';
+import { OctetReply, registerRoutes, serve } from './register.ts';
+
+const greet = route({
+  method: 'POST',
+  path: '/greet/:name',
+  permission: 'public',
+  summary: 'Greet.',
+  params: z.object({ name: z.string().max(5) }),
+  query: z.object({ times: z.coerce.number().int().default(1) }),
+  body: z.object({ loud: z.boolean() }),
+  response: z.object({ text: z.string() }),
+  errors: [],
+});
+const reverse = route({
+  method: 'PUT',
+  path: '/reverse',
+  permission: 'public',
+  summary: 'Reverse octets.',
+  body: octets(8),
+  response: octets(8),
+  errors: [],
+});
+const count = route({
+  method: 'PUT',
+  path: '/count',
+  permission: 'public',
+  summary: 'Count octets.',
+  body: octetStream(1000),
+  response: z.object({ bytes: z.number() }),
+  errors: [],
+});
+const slice = route({
+  method: 'GET',
+  path: '/slice',
+  permission: 'public',
+  summary: 'Send a range.',
+  response: octets(100),
+  errors: [],
+});
+const note = route({
+  method: 'GET',
+  path: '/note',
+  permission: 'public',
+  summary: 'Send text.',
+  response: plainText('text/plain'),
+  errors: [],
+});
+const secret = route({
+  method: 'POST',
+  path: '/secret',
+  permission: 'admin',
+  summary: 'Refuse.',
+  body: octets(8),
+  errors: [],
+});
+const broken = route({
+  method: 'GET',
+  path: '/broken',
+  permission: 'public',
+  summary: 'Fail.',
+  response: z.object({ n: z.number() }),
+  errors: [],
+});
+
+const app = createApp({ log: pino({ level: 'silent' }) });
+registerRoutes(
+  app,
+  [
+    serve(greet, async ({ params, query, body }) => ({
+      text: `hello ${params.name}${(body.loud ? '!' : '.').repeat(query.times)}`,
+    })),
+    serve(reverse, async ({ body }) => Uint8Array.from(body).reverse()),
+    serve(count, async ({ body }) => {
+      let bytes = 0;
+      for await (const chunk of body) bytes += chunk.length;
+      return { bytes };
+    }),
+    serve(slice, async () => new OctetReply(Uint8Array.of(2, 3), 206, { 'content-range': 'bytes 2-3/9' })),
+    serve(note, async () => 'up 1\n'),
+    serve(secret, async () => undefined),
+    serve(broken, async () => ({ n: 'not a number' }) as never),
+  ],
+  {
+    authorize: async (r) => {
+      if (r.permission !== 'public') throw new ProtocolError('unauthenticated');
+      return { kind: 'nobody' };
+    },
+  },
+);
+const base = await app.listen({ port: 0, host: '127.0.0.1' });
+after(() => app.close());
+const client = createClient({ base, transport: fetch });
+const refusedWith = (code: string) => (error: unknown) => error instanceof ProtocolError && error.code === code;
+
+test('a route receives its parameters, query and body and answers by its schema', async () => {
+  const input = { params: { name: 'ada' }, query: { times: 2 }, body: { loud: true } };
+  assert.deepEqual(await client.call(greet, input), { text: 'hello ada!!' });
+});
+
+test('input that does not fit the schema is refused, naming the field', async () => {
+  const input = { params: { name: 'ada' }, body: { loud: 'very' as never } };
+  await assert.rejects(client.call(greet, input), (error: ProtocolError) => {
+    assert.equal(error.code, 'invalid_request');
+    assert.match(JSON.stringify(error.data), /loud/);
+    return true;
+  });
+  const other = client.call(greet, { params: { name: 'too long' }, body: { loud: true } });
+  await assert.rejects(other, refusedWith('invalid_request'));
+});
+
+test('octets go in and out unchanged, whole or as a stream', async () => {
+  assert.deepEqual([...(await client.call(reverse, { body: Uint8Array.of(1, 2, 3) }))], [3, 2, 1]);
+  assert.deepEqual(await client.call(count, { body: new Uint8Array(1000) }), { bytes: 1000 });
+});
+
+test('more octets than a route takes are refused, whether they announce their length or not', async () => {
+  await assert.rejects(client.call(reverse, { body: new Uint8Array(9) }), refusedWith('body_too_large'));
+  const unannounced = new ReadableStream({
+    start(controller) {
+      for (let i = 0; i < 11; i++) controller.enqueue(new Uint8Array(100));
+      controller.close();
+    },
+  });
+  const headers = { 'content-type': 'application/octet-stream' };
+  const reply = await fetch(`${base}/count`, { method: 'PUT', headers, body: unannounced, duplex: 'half' } as never);
+  assert.equal(reply.status, 413);
+});
+
+test('a range answers 206 with its header; text has its own type', async () => {
+  const reply = await client.stream(slice, {});
+  assert.equal(reply.status, 206);
+  assert.equal(reply.headers.get('content-range'), 'bytes 2-3/9');
+  assert.deepEqual([...new Uint8Array(await reply.arrayBuffer())], [2, 3]);
+  assert.equal(await client.call(note, {}), 'up 1\n');
+});
+
+test('a caller without a credential is refused before the body is looked at', async () => {
+  const reply = await fetch(`${base}/secret`, {
+    method: 'POST',
+    body: '{broken',
+    headers: { 'content-type': 'application/json' },
+  });
+  assert.equal(reply.status, 401);
+  assert.equal(((await reply.json()) as { error: { code: string } }).error.code, 'unauthenticated');
+});
+
+test('an unknown path, a broken body and a reply of the wrong shape each answer with a code', async () => {
+  const code = async (path: string, init?: RequestInit) => {
+    const reply = await fetch(base + path, init);
+    return [reply.status, ((await reply.json()) as { error: { code: string } }).error.code];
+  };
+  assert.deepEqual(await code('/nowhere'), [404, 'unknown_route']);
+  const json = { 'content-type': 'application/json' };
+  assert.deepEqual(await code('/greet/ada', { method: 'POST', headers: json, body: '{' }), [400, 'invalid_request']);
+  assert.deepEqual(await code('/greet/ada', { method: 'POST', headers: json, body: '' }), [400, 'invalid_request']);
+  const xml = { 'content-type': 'application/xml' };
+  assert.deepEqual(await code('/greet/ada', { method: 'POST', headers: xml, body: '<a/>' }), [400, 'invalid_request']);
+  assert.deepEqual(await code('/broken'), [500, 'internal']);
+});
