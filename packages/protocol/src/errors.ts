@@ -96,10 +96,15 @@ const CASES = {
     status: 422,
     advice: 'The bytes do not form the pack they are named after; build and send it again.',
   },
+  pack_retired: {
+    status: 409,
+    advice: 'A pack of this name was just removed; build the pack anew, which gives it another name.',
+  },
   snapshot_refused: {
     status: 422,
     advice: 'The snapshot is not valid for this device and archive; `data.reason` says why.',
   },
+  snapshot_retired: { status: 409, advice: 'Retention has retired this snapshot; its tombstone says when and why.' },
   object_missing: { status: 404, advice: 'The store point has no object of this name.' },
   name_invalid: { status: 400, advice: 'The name is not one that the archive format allows here.' },
   budget_spent: { status: 403, advice: 'The capability allowed fewer bytes than this; ask for another one.' },
