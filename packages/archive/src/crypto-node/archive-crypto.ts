@@ -12,6 +12,7 @@ import {
 } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ArchiveError } from '../errors.ts';
+import type { ArchiveCrypto, FillRandom } from '../format/archive-crypto.ts';
 import { readU32 } from '../format/bytes.ts';
 import { type ChunkEntry, MAX_STORED_LENGTH, NO_LINKS, NONCE_LENGTH, TAG_LENGTH, writeEntry } from '../format/entry.ts';
 import {
@@ -34,28 +35,7 @@ import { equalBytes } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
 
-export type Opened = { readonly entry: ChunkEntry; readonly plaintext: Uint8Array };
-
-export type ArchiveCrypto = {
-  /** The generation that `seal` uses. */
-  readonly newest: number;
-  /** For kinds with links `plaintext` is the body. */
-  chunkId(kind: Kind, plaintext: Uint8Array, links?: Uint8Array): Uint8Array;
-  /** 16 bytes that name a small file by its content. */
-  fileId(content: Uint8Array): Uint8Array;
-  /** A whole frame. `id` must be what `chunkId` gives for the same arguments. */
-  seal(kind: Kind, id: Uint8Array, plaintext: Uint8Array, links?: Uint8Array): Uint8Array;
-  /** Checks all that format §3.2 asks for; for kinds with links `plaintext` is the body. */
-  open(frame: Uint8Array, expected?: Expected): Opened;
-  /** The 256 numbers of FastCDC as signed 32-bit integers. */
-  gear(): Int32Array;
-  /** format §2.1: a u32 that decides where parts and lists are cut. */
-  border(label: string, level: number, bytes: Uint8Array): number;
-  snapshotMac(envelope: Uint8Array): Uint8Array;
-};
-
-/** Fills the array with random bytes. */
-export type FillRandom = (target: Uint8Array) => void;
+export type { ArchiveCrypto, FillRandom, Opened } from '../format/archive-crypto.ts';
 
 /** A writer stores raw when zstd saves less than 3 % (format §3.2). */
 const WORTH_COMPRESSING = 0.97;
