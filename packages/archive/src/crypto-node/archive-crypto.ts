@@ -19,7 +19,6 @@ import {
   borderMessage,
   CODEC,
   checkExpected,
-  type Expected,
   frameKeyMessage,
   gearMessage,
   idPrefix,

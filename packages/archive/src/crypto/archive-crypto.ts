@@ -120,7 +120,7 @@ async function decrypt(parts: FrameParts, key: Uint8Array, archiveId: Uint8Array
     const opened = await crypto.subtle.decrypt(
       aesGcm(parts.nonce, archiveId, parts.entryBytes),
       aesKey,
-      concatBytes(parts.ciphertext, parts.tag) as Uint8Array<ArrayBuffer>,
+      concatBytes(parts.ciphertext, parts.tag),
     );
     return new Uint8Array(opened);
   } catch (cause) {
@@ -131,7 +131,7 @@ async function decrypt(parts: FrameParts, key: Uint8Array, archiveId: Uint8Array
 const aesGcm = (nonce: Uint8Array, archiveId: Uint8Array, entryBytes: Uint8Array): AesGcmParams => ({
   name: 'AES-GCM',
   iv: unshared(nonce),
-  additionalData: concatBytes(archiveId, entryBytes) as Uint8Array<ArrayBuffer>,
+  additionalData: concatBytes(archiveId, entryBytes),
   tagLength: 8 * TAG_LENGTH,
 });
 

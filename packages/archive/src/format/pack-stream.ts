@@ -96,7 +96,10 @@ export class PackStream {
     this.tailLength += 4 + length;
     if (this.offset + length + storedLength + this.tailLength > PACK_MAX)
       throw invalid('pack', `a frame at ${this.offset} would take it over its largest size`);
-    if (linkCount === 0) return this.beginBody();
+    if (linkCount === 0) {
+      this.beginBody();
+      return;
+    }
     const whole = new Uint8Array(length);
     whole.set(this.held);
     this.held = whole;
