@@ -21,6 +21,8 @@ export const CODES = {
   identity_invalid: 'The text is no Holdfast identity. Use the file exactly as it was exported.',
   recipient_not_hybrid:
     'Only hybrid post-quantum recipients (age1pq1...) are allowed. A single classical recipient would give up what the others protect.',
+  identity_changed:
+    'The identity is another than the one this device knows. Do not use it; compare the words on both devices, or tell the administrator.',
   key_file_unopenable:
     'The key file does not open with this identity. Use the identity it was wrapped for, or wrap the archive keys again.',
   key_file_untrusted:
@@ -36,6 +38,8 @@ export const CODES = {
     'The snapshot was not made by a holder of the archive keys. It is left out; tell the administrator.',
   device_unknown:
     'The device is not in the signed device list of this archive. Fetch the newest list, or enrol the device again.',
+  device_list_missing:
+    'The store holds no device list that this identity signed, so no snapshot can be verified. Start a backup on a device, or use the right identity.',
   device_list_older:
     'The store offers an older device list than the one already seen. It is refused; tell the administrator.',
   blob_missing:
