@@ -14,6 +14,7 @@ export const CODES = {
     'Run "holdfast-server kit new" on a terminal and keep the words it shows; without a kit there are no dumps.',
   kit_wrong_words: 'The words do not open this kit; check their spelling and order.',
   kit_damaged: 'The file is not a whole recovery kit; use another copy.',
+  kit_foreign: 'This kit was made by another server, or a newer kit has replaced it; use the newest one.',
   dump_damaged: 'The dump is cut off or changed; use another one.',
   dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
   dump_foreign: 'This kit belongs to another server than the dump.',

@@ -1,0 +1,71 @@
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
+import { readAgeStanzas } from '@holdfast/archive/format/age-header.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { type AgeKey, openWith, recipientOf, sealTo } from './age.ts';
+
+/**
+ * Key escrow at level `account`: the one place where the server can reach an archive's keys. A wrap is opened in memory,
+ * checked or wrapped again, and dropped; nothing of it is written or logged (format §2.2, §2.5).
+ */
+
+export type PublicIdentity = { readonly recipient: string; readonly signingKey: string };
+
+/** The name of the wrap for a recipient among an archive's identities (format §7). */
+export const wrapName = (recipient: string): string =>
+  `${createHash('sha256').update(recipient).digest('hex').slice(0, 32)}.age`;
+
+/** The identity inside a wrap, once it proved to be the one that `expected` names. */
+async function openIdentity(escrow: AgeKey, wrap: Uint8Array, expected: PublicIdentity): Promise<Uint8Array> {
+  let text: Uint8Array;
+  try {
+    const stanzas = readAgeStanzas(wrap);
+    if (stanzas.length !== 1 || stanzas[0]?.type !== 'mlkem768x25519') throw new Error('not one hybrid stanza');
+    text = await openWith(escrow.identity, wrap);
+  } catch (cause) {
+    throw new ProtocolError('key_wrap_unusable', { cause });
+  }
+  const found = await publicIdentityOf(new TextDecoder().decode(text));
+  if (found?.recipient !== expected.recipient || found.signingKey !== expected.signingKey) {
+    throw new ProtocolError('key_wrap_unusable');
+  }
+  return text;
+}
+
+/** Rejects with `key_wrap_unusable` unless the escrow identity opens the wrap to that identity. */
+export async function checkEscrowWrap(escrow: AgeKey, wrap: Uint8Array, expected: PublicIdentity): Promise<void> {
+  await openIdentity(escrow, wrap, expected);
+}
+
+/** The same identity, wrapped to a device. */
+export async function rewrapIdentity(
+  escrow: AgeKey,
+  wrap: Uint8Array,
+  expected: PublicIdentity,
+  deviceRecipient: string,
+): Promise<Uint8Array> {
+  return sealTo(deviceRecipient, await openIdentity(escrow, wrap, expected));
+}
+
+/** Opens a wrap for a person who holds the recovery kit: the identity file of format §2.2. */
+export async function identityFromWrap(escrowIdentity: string, wrap: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await openWith(escrowIdentity, wrap);
+  } catch (cause) {
+    throw new ProtocolError('key_wrap_unusable', { cause });
+  }
+}
+
+const SIGN_LINE = /^HOLDFAST-SIGN-KEY-([0-9a-f]{64})$/;
+/** PKCS #8 around a seed of 32 bytes (RFC 8410 §7). */
+const ED25519_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+async function publicIdentityOf(text: string): Promise<PublicIdentity | null> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const age = lines.find((line) => line.startsWith('AGE-SECRET-KEY-PQ-1'));
+  const seed = lines.map((line) => SIGN_LINE.exec(line)?.[1]).find((hex) => hex !== undefined);
+  if (age === undefined || seed === undefined || lines.length !== 2) return null;
+  const der = Buffer.concat([ED25519_PREFIX, Buffer.from(seed, 'hex')]);
+  const key = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
+  const { x = '' } = key.export({ format: 'jwk' });
+  return { recipient: await recipientOf(age), signingKey: Buffer.from(x, 'base64url').toString('hex') };
+}
