@@ -3,7 +3,7 @@
 // A *tier* keeps one snapshot in each interval of `every`, up to an age of `until`. Intervals are aligned to UTC, weeks begin on Monday.
 
 import { ArchiveError } from '../errors.ts';
-import { DAY, formatDuration, MINUTE, parseDuration } from './duration.ts';
+import { DAY, MINUTE } from './duration.ts';
 
 export type RetentionTier = {
   /** ms */
@@ -15,8 +15,11 @@ export type RetentionTier = {
 /** From fine to coarse: each tier keeps less, for longer, than the one before it. */
 export type RetentionPolicy = { readonly tiers: readonly RetentionTier[] };
 
-/** As in the file `policy` of format §7 and on the wire; no `until` is for ever. */
-export type RetentionPolicyJson = { readonly tiers: readonly { readonly every: string; readonly until?: string }[] };
+/** As in settings and in the file `policy` of format §7: the same in minutes and days. `deletedDays` is about gone trees, not about snapshots. */
+export type RetentionPolicyJson = {
+  readonly steps: readonly { readonly everyMinutes: number; readonly untilDays: number | null }[];
+  readonly deletedDays?: number | null;
+};
 
 export const DEFAULT_RETENTION: RetentionPolicy = {
   tiers: [
@@ -28,55 +31,52 @@ export const DEFAULT_RETENTION: RetentionPolicy = {
 };
 
 const MAX_TIERS = 16;
+/** 190 years in minutes: far beyond any archive, and its milliseconds are exact. */
+const MAX_NUMBER = 100_000_000;
 
-/** Throws `policy_invalid`, which names the value that is wrong. */
+/** Reads `RetentionPolicyJson`. Throws `policy_invalid`, which names the value that is wrong. */
 export function parseRetentionPolicy(json: unknown): RetentionPolicy {
-  const { tiers } = onlyKeys(json, ['tiers'], 'policy');
-  if (!Array.isArray(tiers)) throw wrong('tiers', 'is no list');
-  return checkRetentionPolicy({ tiers: tiers.map((tier, i) => parseTier(tier, `tiers[${i}]`)) });
+  const { steps } = onlyKeys(json, ['steps', 'deletedDays'], 'policy');
+  if (!Array.isArray(steps)) throw wrong('steps', 'is no list');
+  return checkRetentionPolicy({ tiers: steps.map((step, i) => parseStep(step, `steps[${i}]`)) });
 }
 
-function parseTier(json: unknown, field: string): RetentionTier {
-  const { every, until } = onlyKeys(json, ['every', 'until'], field);
-  return {
-    every: parseDuration(every, `${field}.every`),
-    until: until === undefined || until === null ? null : parseDuration(until, `${field}.until`),
-  };
+function parseStep(json: unknown, field: string): RetentionTier {
+  const { everyMinutes, untilDays } = onlyKeys(json, ['everyMinutes', 'untilDays'], field);
+  const every = whole(everyMinutes, `${field}.everyMinutes`) * MINUTE;
+  return { every, until: untilDays === null ? null : whole(untilDays, `${field}.untilDays`) * DAY };
+}
+
+function whole(value: unknown, field: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > MAX_NUMBER)
+    throw wrong(field, `is ${JSON.stringify(value)}, not a whole number from 1 to ${MAX_NUMBER}`);
+  return value as number;
 }
 
 /** Returns the policy itself, or throws `policy_invalid`. */
 export function checkRetentionPolicy(policy: RetentionPolicy): RetentionPolicy {
   const { tiers } = policy;
-  if (tiers.length === 0) throw wrong('tiers', 'is empty: it would keep the newest snapshot only');
-  if (tiers.length > MAX_TIERS) throw wrong('tiers', `has ${tiers.length} entries, at most ${MAX_TIERS}`);
-  for (const [i, tier] of tiers.entries()) checkTier(tier, tiers[i - 1], `tiers[${i}]`);
+  if (tiers.length === 0) throw wrong('steps', 'is empty: it would keep the newest snapshot only');
+  if (tiers.length > MAX_TIERS) throw wrong('steps', `has ${tiers.length} entries, at most ${MAX_TIERS}`);
+  for (const [i, tier] of tiers.entries()) checkTier(tier, tiers[i - 1], `steps[${i}]`);
   return policy;
 }
 
 function checkTier({ every, until }: RetentionTier, before: RetentionTier | undefined, field: string): void {
-  if (!isMinutes(every)) throw wrong(`${field}.every`, 'is no whole number of minutes');
-  if (until !== null && !isMinutes(until)) throw wrong(`${field}.until`, 'is no whole number of minutes');
+  const [everyField, untilField] = [`${field}.everyMinutes`, `${field}.untilDays`];
+  if (!isMinutes(every)) throw wrong(everyField, 'is no whole number of minutes');
+  if (until !== null && !isMinutes(until)) throw wrong(untilField, 'is no whole number of minutes');
   if (until !== null && until < every)
-    throw wrong(`${field}.until`, 'is shorter than the interval, so it would keep nothing');
+    throw wrong(untilField, 'is shorter than the interval, so it would keep nothing');
   if (before === undefined) return;
-  if (before.until === null) throw wrong(field, 'follows a tier that keeps for ever');
-  if (every <= before.every) throw wrong(`${field}.every`, 'is not longer than in the tier before it');
-  if (until !== null && until <= before.until)
-    throw wrong(`${field}.until`, 'is not longer than in the tier before it');
-}
-
-export function formatRetentionPolicy({ tiers }: RetentionPolicy): RetentionPolicyJson {
-  return {
-    tiers: tiers.map(({ every, until }) => ({
-      every: formatDuration(every),
-      ...(until === null ? {} : { until: formatDuration(until) }),
-    })),
-  };
+  if (before.until === null) throw wrong(field, 'follows one that keeps for ever');
+  if (every <= before.every) throw wrong(everyField, 'is not longer than in the step before it');
+  if (until !== null && until <= before.until) throw wrong(untilField, 'is not longer than in the step before it');
 }
 
 const isMinutes = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= MINUTE && ms % MINUTE === 0;
 
-/** An unknown key is refused: a mistyped `until` would keep or drop what nobody meant. */
+/** An unknown key is refused: a mistyped `untilDays` would keep or drop what nobody meant. */
 function onlyKeys(json: unknown, keys: readonly string[], field: string): Record<string, unknown> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong(field, 'is no object');
   const unknown = Object.keys(json).find((key) => !keys.includes(key));
