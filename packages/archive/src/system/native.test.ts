@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import {
   closeSync,
+  constants,
   ftruncateSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -18,10 +22,12 @@ import fc from 'fast-check';
 import {
   type Extent,
   extents,
-  makeDevice,
   makeFifo,
+  makeNode,
   nativeAvailable,
+  openAt,
   removeXattr,
+  renameAt,
   setTimes,
   setTimesFd,
   setXattr,
@@ -146,6 +152,12 @@ describe('native calls', { skip: !nativeAvailable && 'this platform has none' },
       assert.throws(() => makeFifo(path(name), 0o600), { code: 'EEXIST' });
     });
 
+    it('makes a socket, and refuses device numbers that the system does not have', () => {
+      assert.equal(makeNode(path('socket'), 'socket', 0o600), 'done');
+      assert.ok(lstatSync(path('socket')).isSocket());
+      assert.throws(() => makeNode(path('far'), 'char', 0o600, [4096, 1]), { code: 'EINVAL' });
+    });
+
     it('makes devices with large numbers, as root', { skip: !isRoot && 'needs root' }, () => {
       for (const [index, device] of [
         [1, 3],
@@ -153,11 +165,30 @@ describe('native calls', { skip: !nativeAvailable && 'this platform has none' },
         [4095, 1_048_575],
       ].entries()) {
         const at = path(`device${index}`);
-        assert.equal(makeDevice(at, index === 1 ? 'block' : 'char', 0o640, device as [number, number]), 'done');
+        assert.equal(makeNode(at, index === 1 ? 'block' : 'char', 0o640, device as [number, number]), 'done');
         const stat = lstatSync(at, { bigint: true });
         assert.equal(index === 1 ? stat.isBlockDevice() : stat.isCharacterDevice(), true);
         assert.deepEqual(splitDevice(stat.rdev), device);
       }
+    });
+  });
+
+  describe('below a descriptor', { skip: process.platform !== 'linux' && 'Linux only' }, () => {
+    it('opens and renames in the directory itself, wherever its path leads meanwhile', () => {
+      mkdirSync(path('before'));
+      const directory = openSync(path('before'), constants.O_RDONLY | constants.O_DIRECTORY);
+      renameSync(path('before'), path('after'));
+      symlinkSync('/', path('before'));
+      closeSync(openAt(directory, text('made'), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600));
+      assert.equal(renameAt(directory, text('made'), text('named'), false), 'done');
+      assert.deepEqual(readdirSync(path('after')), ['named']);
+      writeFileSync(path('after/other'), 'other');
+      assert.equal(renameAt(directory, text('named'), text('other'), false), 'exists');
+      assert.equal(readFileSync(path('after/other'), 'utf8'), 'other');
+      assert.equal(renameAt(directory, text('named'), text('other'), true), 'done');
+      assert.equal(readFileSync(path('after/other'), 'utf8'), '');
+      assert.throws(() => renameAt(directory, text('named'), text('other'), false), { code: 'ENOENT' });
+      closeSync(directory);
     });
   });
 

@@ -1,37 +1,29 @@
 /**
- * System calls that Node lacks: exact times, extended attributes, FIFOs, devices, holes. The only file that uses koffi.
+ * System calls that Node lacks: exact times, extended attributes, FIFOs, devices, holes, opening and renaming below a directory's
+ * descriptor. libc.ts binds them.
  *
- * Nouns: a *path* is a Buffer without a terminating zero byte, never decoded; a *call* is one libc function, bound when it is
- * first needed; a result is a value, or `'unsupported'` where the platform or the file system has no such thing. Every other
- * failure is thrown in the shape of `node:fs` errors (`code` such as `EPERM`, `errno`, `syscall`, `path`), so that callers treat both alike.
- *
- * Nothing is loaded before the first call (about 10 ms, once per thread). Paths and values travel in scratch buffers that are
- * allocated once: a call costs well under a microsecond on top of the system call. No call follows a symbolic link at the end of a path.
+ * A *path* is a Buffer without a terminating zero byte, never decoded. A result is a value, or `'unsupported'` where the platform or the file
+ * system has no such thing; every other failure is thrown in the shape of `node:fs` errors. No call follows a symbolic link at the end
+ * of a path.
  */
-import { createRequire } from 'node:module';
-import type { LibraryHandle } from 'koffi';
+import {
+  bind,
+  call,
+  type Done,
+  done,
+  isUnsupported,
+  lastError,
+  pathPointer,
+  platform,
+  systemError,
+  terminated,
+} from './libc.ts';
 
+export type { Done } from './libc.ts';
 export type Time = { readonly sec: number; readonly nsec: number };
 export type Xattr = [name: Uint8Array, value: Uint8Array];
-export type Done = 'done' | 'unsupported';
 export type Extent = [offset: number, length: number];
-export type DeviceType = 'char' | 'block';
-
-/** What differs between the systems whose libc we call. */
-type Platform = {
-  readonly atFdCwd: number;
-  readonly noFollow: number;
-  readonly omit: number;
-  readonly seekData: number;
-  readonly seekHole: number;
-  readonly darwin: boolean;
-};
-
-const PLATFORMS: { readonly [name: string]: Platform | undefined } = {
-  linux: { atFdCwd: -100, noFollow: 0x100, omit: 0x3ffffffe, seekData: 3, seekHole: 4, darwin: false },
-  darwin: { atFdCwd: -2, noFollow: 0x20, omit: -2, seekData: 4, seekHole: 3, darwin: true },
-};
-const platform = PLATFORMS[process.platform];
+export type NodeType = 'char' | 'block' | 'socket';
 
 /** Whether this platform has the calls at all; a file system may still answer `'unsupported'`. */
 export const nativeAvailable = platform !== undefined;
@@ -40,136 +32,16 @@ const XATTR_NOFOLLOW = 1; // darwin
 const XATTR_SCRATCH = 65536; // Linux caps both a value and the list of names here; darwin may need more
 const NO_XATTRS: readonly Xattr[] = Object.freeze([]);
 
-type Call = (...args: (number | bigint | Uint8Array)[]) => number;
-
-/** C prototypes with the types spelled for 64-bit systems, the only ones our runtime exists for. */
-function signatures(darwin: boolean): { readonly [name: string]: string } {
-  const xattr = (linux: string, mac: string) => (darwin ? mac : linux);
-  return {
-    utimensat: 'int utimensat(int dir, void *path, void *times, int flags)',
-    futimens: 'int futimens(int fd, void *times)',
-    mkfifo: `int mkfifo(void *path, ${darwin ? 'uint16_t' : 'uint32_t'} mode)`,
-    mknod: darwin
-      ? 'int mknod(void *path, uint16_t mode, int32_t device)'
-      : 'int mknod(void *path, uint32_t mode, uint64_t device)',
-    lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
-    list: xattr(
-      'int64_t llistxattr(void *path, void *list, uint64_t size)',
-      'int64_t listxattr(void *path, void *list, uint64_t size, int options)',
-    ),
-    flist: xattr(
-      'int64_t flistxattr(int fd, void *list, uint64_t size)',
-      'int64_t flistxattr(int fd, void *list, uint64_t size, int options)',
-    ),
-    get: xattr(
-      'int64_t lgetxattr(void *path, void *name, void *value, uint64_t size)',
-      'int64_t getxattr(void *path, void *name, void *value, uint64_t size, uint32_t position, int options)',
-    ),
-    fget: xattr(
-      'int64_t fgetxattr(int fd, void *name, void *value, uint64_t size)',
-      'int64_t fgetxattr(int fd, void *name, void *value, uint64_t size, uint32_t position, int options)',
-    ),
-    set: xattr(
-      'int lsetxattr(void *path, void *name, void *value, uint64_t size, int flags)',
-      'int setxattr(void *path, void *name, void *value, uint64_t size, uint32_t position, int options)',
-    ),
-    fset: xattr(
-      'int fsetxattr(int fd, void *name, void *value, uint64_t size, int flags)',
-      'int fsetxattr(int fd, void *name, void *value, uint64_t size, uint32_t position, int options)',
-    ),
-    remove: xattr('int lremovexattr(void *path, void *name)', 'int removexattr(void *path, void *name, int options)'),
-  };
-}
-
-type Bound = {
-  readonly platform: Platform;
-  readonly library: LibraryHandle;
-  readonly signatures: { readonly [name: string]: string };
-  readonly calls: Map<string, Call>;
-  readonly errno: () => number;
-  readonly names: ReadonlyMap<number, string>;
-};
-
-let bound: Bound | undefined;
-
-function bind(): Bound {
-  if (bound) return bound;
-  if (!platform) throw new Error('No native calls on this platform: ask nativeAvailable first.');
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  bound = {
-    platform,
-    library: koffi.load(null), // the running program: its libc, glibc or musl
-    signatures: signatures(platform.darwin),
-    calls: new Map(),
-    errno: koffi.errno,
-    names: errnoNames(koffi.os.errno),
-  };
-  return bound;
-}
-
-/** Some numbers have two names (EAGAIN and EWOULDBLOCK); the one that `node:fs` uses comes first. */
-function errnoNames(codes: Record<string, number>): Map<number, string> {
-  const second = new Set(['EWOULDBLOCK', 'EDEADLOCK', 'EOPNOTSUPP']);
-  const names = new Map<number, string>();
-  for (const [name, number] of Object.entries(codes)) {
-    if (!names.has(number) || !second.has(name)) names.set(number, name);
-  }
-  return names;
-}
-
-function call(name: string): Call {
-  const { calls, library, signatures } = bind();
-  let found = calls.get(name);
-  if (!found) {
-    const signature = signatures[name];
-    if (!signature) throw new Error(`No signature for ${name}`);
-    found = library.func(signature) as Call;
-    calls.set(name, found);
-  }
-  return found;
-}
-
-// Scratch memory: one set per thread, every call is synchronous
-
-let pathScratch: Buffer = Buffer.alloc(8192);
-const nameScratch = Buffer.alloc(512);
+const secondScratch = Buffer.alloc(512);
 let listScratch: Buffer | undefined;
 let valueScratch: Buffer | undefined;
 const times = new DataView(new ArrayBuffer(32));
 const timesBytes = new Uint8Array(times.buffer);
 
-function terminated(bytes: Uint8Array, into: Buffer): Buffer {
-  const target = bytes.length < into.length ? into : Buffer.alloc(bytes.length + 1);
-  target.set(bytes);
-  target[bytes.length] = 0;
-  return target;
-}
-
-function pathPointer(path: Uint8Array): Buffer {
-  if (path.includes(0)) throw systemError('EINVAL', 0, 'path', path);
-  pathScratch = terminated(path, pathScratch);
-  return pathScratch;
-}
-
-function systemError(code: string, errno: number, syscall: string, path: Uint8Array | number): NodeJS.ErrnoException {
-  const shown = typeof path === 'number' ? `descriptor ${path}` : Buffer.from(path).toString();
-  const error: NodeJS.ErrnoException = new Error(`${code}: ${syscall} '${shown}'`);
-  return Object.assign(error, { code, errno: -errno, syscall, path: shown });
-}
-
-function lastError(syscall: string, path: Uint8Array | number): NodeJS.ErrnoException {
-  const { errno, names } = bind();
-  const number = errno();
-  return systemError(names.get(number) ?? `E${number}`, number, syscall, path);
-}
-
-const isUnsupported = (error: NodeJS.ErrnoException) => error.code === 'ENOTSUP' || error.code === 'ENOSYS';
-
-function done(result: number, syscall: string, path: Uint8Array | number): Done {
-  if (result === 0) return 'done';
-  const error = lastError(syscall, path);
-  if (isUnsupported(error)) return 'unsupported';
-  throw error;
+/** A name beside the path of the same call. */
+function namePointer(name: Uint8Array): Buffer {
+  if (name.includes(0)) throw systemError('EINVAL', 0, 'name', name);
+  return terminated(name, secondScratch);
 }
 
 function writeTime(at: number, time: Time | null, omit: number): void {
@@ -250,7 +122,7 @@ function readValue(at: Buffer | number, shown: Uint8Array | number, name: Buffer
   const getting = call(get);
   valueScratch ??= Buffer.alloc(XATTR_SCRATCH);
   for (;;) {
-    const length = getting(at, terminated(name, nameScratch), valueScratch, valueScratch.length, ...options);
+    const length = getting(at, namePointer(name), valueScratch, valueScratch.length, ...options);
     if (length >= 0) return Buffer.from(valueScratch.subarray(0, length));
     const error = lastError('getxattr', shown);
     if (error.code === 'ENODATA' || error.code === 'ENOATTR') return null;
@@ -262,34 +134,24 @@ function readValue(at: Buffer | number, shown: Uint8Array | number, name: Buffer
 export function setXattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): Done {
   if (!platform) return 'unsupported';
   const options = platform.darwin ? [0, XATTR_NOFOLLOW] : [0];
-  const result = call('set')(
-    pathPointer(path),
-    terminated(name, nameScratch),
-    nonEmpty(value),
-    value.length,
-    ...options,
-  );
+  const result = call('set')(pathPointer(path), namePointer(name), nonEmpty(value), value.length, ...options);
   return done(result, 'setxattr', path);
 }
 
 export function setXattrFd(fd: number, name: Uint8Array, value: Uint8Array): Done {
   if (!platform) return 'unsupported';
   const options = platform.darwin ? [0, 0] : [0];
-  return done(
-    call('fset')(fd, terminated(name, nameScratch), nonEmpty(value), value.length, ...options),
-    'fsetxattr',
-    fd,
-  );
+  return done(call('fset')(fd, namePointer(name), nonEmpty(value), value.length, ...options), 'fsetxattr', fd);
 }
 
 export function removeXattr(path: Uint8Array, name: Uint8Array): Done {
   if (!platform) return 'unsupported';
   const options = platform.darwin ? [XATTR_NOFOLLOW] : [];
-  return done(call('remove')(pathPointer(path), terminated(name, nameScratch), ...options), 'removexattr', path);
+  return done(call('remove')(pathPointer(path), namePointer(name), ...options), 'removexattr', path);
 }
 
 /** An empty view has no address; the length of zero is what counts. */
-const nonEmpty = (value: Uint8Array) => (value.length > 0 ? value : nameScratch);
+const nonEmpty = (value: Uint8Array) => (value.length > 0 ? value : secondScratch);
 
 /** The mode is subject to the umask: set it again where it matters. */
 export function makeFifo(path: Uint8Array, mode: number): Done {
@@ -297,29 +159,23 @@ export function makeFifo(path: Uint8Array, mode: number): Done {
   return done(call('mkfifo')(pathPointer(path), mode & 0o7777), 'mkfifo', path);
 }
 
-const DEVICE_BITS = { char: 0o020000, block: 0o060000 } as const;
+const NODE_BITS = { char: 0o020000, block: 0o060000, socket: 0o140000 } as const;
 
-/** Needs root: others get EPERM. */
-export function makeDevice(path: Uint8Array, type: DeviceType, mode: number, device: readonly [number, number]): Done {
+/** Devices need root: others get EPERM. A socket takes no numbers. */
+export function makeNode(
+  path: Uint8Array,
+  type: NodeType,
+  mode: number,
+  device: readonly [number, number] = [0, 0],
+): Done {
   if (!platform) return 'unsupported';
-  return done(mknod()(pathPointer(path), DEVICE_BITS[type] | (mode & 0o7777), joinDevice(device)), 'mknod', path);
-}
-
-/** glibc before 2.33 exports no `mknod` but the `__xmknod(version, path, mode, &device)` behind its inline function. */
-function mknod(): Call {
-  const { calls, library } = bind();
-  try {
-    return call('mknod');
-  } catch {
-    const old = library.func('int __xmknod(int version, void *path, uint32_t mode, void *device)') as Call;
-    const number = new BigUint64Array(1);
-    const made: Call = (path, mode, device) => {
-      number[0] = BigInt(device as bigint);
-      return old(0, path as Uint8Array, mode as number, new Uint8Array(number.buffer));
-    };
-    calls.set('mknod', made);
-    return made;
-  }
+  const bits = NODE_BITS[type] | (mode & 0o7777);
+  const number = joinDevice(device);
+  if (number === null) throw systemError('EINVAL', 0, 'mknod', path);
+  const made = platform.darwin
+    ? call('mknod')(pathPointer(path), bits, number)
+    : call('mknodat')(linuxCall('mknodat'), platform.atFdCwd, pathPointer(path), bits, number);
+  return done(made, 'mknod', path);
 }
 
 /** A device number of the system (`stat.rdev`) as `[major, minor]` (format §5.2 key 15). */
@@ -329,11 +185,10 @@ export function splitDevice(rdev: bigint | number): [major: number, minor: numbe
   return [Number(((n >> 8n) & 0xfffn) | ((n >> 32n) & 0xfffff000n)), Number((n & 0xffn) | ((n >> 12n) & 0xffffff00n))];
 }
 
-function joinDevice([major, minor]: readonly [number, number]): bigint {
-  const high = BigInt(major);
-  const low = BigInt(minor);
-  if (platform?.darwin) return (high << 24n) | low;
-  return ((high & 0xfffn) << 8n) | ((high & 0xfffff000n) << 32n) | (low & 0xffn) | ((low & 0xffffff00n) << 12n);
+/** As the kernel takes it; null when it has no such numbers. */
+function joinDevice([major, minor]: readonly [number, number]): number | null {
+  if (platform?.darwin) return major < 256 && minor < 2 ** 24 ? (major << 24) | minor : null;
+  return major < 2 ** 12 && minor < 2 ** 20 ? ((minor & 0xff) | (major << 8) | ((minor & 0xfff00) << 12)) >>> 0 : null;
 }
 
 /**
@@ -359,4 +214,32 @@ export function extents(fd: number, size: number): Extent[] | 'unsupported' {
     at = end;
   }
   return found;
+}
+
+const LINUX_CALLS = { x64: { mknodat: 259, renameat2: 316 }, arm64: { mknodat: 33, renameat2: 276 } } as const;
+
+function linuxCall(name: 'mknodat' | 'renameat2'): number {
+  return LINUX_CALLS[process.arch === 'arm64' ? 'arm64' : 'x64'][name];
+}
+
+/** Opens `name` in the directory behind `directory` (Linux). */
+export function openAt(directory: number, name: Uint8Array, flags: number, mode: number): number {
+  const fd = call('openat')(directory, pathPointer(name), flags | O_CLOEXEC, mode);
+  if (fd < 0) throw lastError('openat', name);
+  return fd;
+}
+
+export const O_PATH = 0x200000;
+const O_CLOEXEC = 0x80000;
+const NO_REPLACE = 1;
+
+/** Renames within the directory behind `directory` (Linux): never replaces what is there (`'exists'`), unless asked to. */
+export function renameAt(directory: number, from: Uint8Array, to: Uint8Array, replace: boolean): Done | 'exists' {
+  const flags = replace ? 0 : NO_REPLACE;
+  if (call('renameat2')(linuxCall('renameat2'), directory, pathPointer(from), directory, namePointer(to), flags) === 0)
+    return 'done';
+  const error = lastError('renameat2', from);
+  if (error.code === 'EEXIST' && !replace) return 'exists';
+  if (isUnsupported(error) || (error.code === 'EINVAL' && !replace)) return 'unsupported';
+  throw error;
 }
