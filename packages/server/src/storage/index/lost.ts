@@ -1,0 +1,159 @@
+// What is lost, and what stops being present with it (ARCHIVE §5.7).
+//
+// An id is *lost* when none of its locations is good. Every tree that reaches it over open links is *below* a loss: its
+// own locations are fine, but a device that reused it would refer to what is not there. `lost_links` keeps why: one row
+// per link from such a tree to a lost id or to another such tree. When an id comes back, its links go, and a tree without
+// any left is present again.
+//
+//   markLost     locations turn out bad, in one transaction
+//   spreading    maintenance/spread-loss.ts finds the trees above, in steps
+//   heal         within the transaction that stores an id again
+
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { sql } from 'kysely';
+import { countLoss } from './archives.ts';
+import { type ChunkKey, elsewhere, setLost } from './chunks.ts';
+import type { On } from './open-index.ts';
+import { prefixRecords, records } from './records.ts';
+import { LOST } from './tables.ts';
+
+const PREFIX_COLUMN = [['prefix', 'bytes']] as const;
+const LINK_COLUMNS = [
+  ['child', 'bytes'],
+  ['parent', 'bytes'],
+] as const;
+
+export type LossReason = 'damaged' | 'missing' | 'reported' | 'dangling';
+
+/** Locations that are bad. Returns the prefixes of ids that are lost by it, and were not before. */
+export async function markLost(
+  on: On,
+  archive: number,
+  keys: readonly ChunkKey[],
+  reason: LossReason,
+  now: number,
+): Promise<Uint8Array[]> {
+  await setLost(on, archive, keys, LOST.self);
+  const good = await elsewhere(
+    on,
+    archive,
+    keys.map((key) => key.prefix),
+  );
+  const bad = keys.map((key) => key.prefix).filter((prefix) => !good.has(toHex(prefix)));
+  return addLost(on, archive, bad, reason, now);
+}
+
+/** Ids that are nowhere. Returns those that were not known to be lost. */
+export async function addLost(
+  on: On,
+  archive: number,
+  prefixes: readonly Uint8Array[],
+  reason: LossReason,
+  now: number,
+): Promise<Uint8Array[]> {
+  if (prefixes.length === 0) return [];
+  const { rows } = await sql<{ prefix: Uint8Array }>`
+    insert into lost (archive, prefix, since, reason, spread)
+    select distinct cast(${archive} as bigint), r.prefix, cast(${now} as bigint), ${reason}, 0
+    from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))} where true
+    on conflict (archive, prefix) do nothing
+    returning prefix`.execute(on.db);
+  await countLoss(on, archive);
+  return rows.map((row) => row.prefix);
+}
+
+/** Lost ids whose trees were not looked for yet. */
+export const unspreadLosses = async ({ db }: On, archive: number): Promise<Uint8Array[]> =>
+  (await db.selectFrom('lost').select('prefix').where('archive', '=', archive).where('spread', '=', 0).execute()).map(
+    (row) => row.prefix,
+  );
+
+export async function setSpread(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<void> {
+  await sql`
+    update lost set spread = 1 where archive = ${archive}
+      and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})`.execute(
+    on.db,
+  );
+}
+
+export type LossLink = { readonly child: Uint8Array; readonly parent: Uint8Array };
+
+/** Trees that reach a loss; they stop being present. */
+export async function addLossLinks(on: On, archive: number, links: readonly LossLink[]): Promise<void> {
+  const json = JSON.stringify(links.map(({ child, parent }) => [toHex(child), toHex(parent)]));
+  await sql`
+    insert into lost_links (archive, child, parent)
+    select cast(${archive} as bigint), r.child, r.parent from ${records(on.kind, 'r', LINK_COLUMNS, json)} where true
+    on conflict (archive, child, parent) do nothing`.execute(on.db);
+  await sql`
+    update chunks set lost = ${LOST.below}
+    where archive = ${archive} and lost = ${LOST.no}
+      and prefix in (select parent from ${records(on.kind, 'r', LINK_COLUMNS, json)})`.execute(on.db);
+  await countLoss(on, archive);
+}
+
+/** The trees that are known to reach a loss, as hex of their prefixes. */
+export const treesAboveLoss = async ({ db }: On, archive: number): Promise<Set<string>> => {
+  const rows = await db.selectFrom('lost_links').select('parent').distinct().where('archive', '=', archive).execute();
+  return new Set(rows.map((row) => toHex(row.parent)));
+};
+
+export async function hasLosses({ db }: On, archive: number): Promise<boolean> {
+  const row = await db.selectFrom('lost').select('prefix').where('archive', '=', archive).limit(1).executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function countLosses({ db }: On, archive: number): Promise<number> {
+  const { n } = await db
+    .selectFrom('lost')
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .where('archive', '=', archive)
+    .executeTakeFirstOrThrow();
+  return Number(n);
+}
+
+/** These ids have a good location now. Whoever reached no other loss is present again. */
+export async function heal(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<void> {
+  if (!(await hasLosses(on, archive))) return;
+  const found = await sql<{ prefix: Uint8Array }>`
+    delete from lost where archive = ${archive}
+      and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})
+    returning prefix`.execute(on.db);
+  let healed = found.rows.map((row) => row.prefix);
+  if (healed.length === 0) return;
+  await countLoss(on, archive);
+  while (healed.length > 0) healed = await healParents(on, archive, healed);
+}
+
+/** One level up. Returns the trees that are present again. */
+async function healParents(on: On, archive: number, children: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  const { rows } = await sql<{ parent: Uint8Array }>`
+    delete from lost_links where archive = ${archive}
+      and child in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(children))})
+    returning parent`.execute(on.db);
+  if (rows.length === 0) return [];
+  const parents = prefixRecords(rows.map((row) => row.parent));
+  const free = await sql<{ prefix: Uint8Array }>`
+    select distinct r.prefix from ${records(on.kind, 'r', PREFIX_COLUMN, parents)}
+    where not exists (select 1 from lost_links l where l.archive = ${archive} and l.parent = r.prefix)`.execute(on.db);
+  const prefixes = free.rows.map((row) => row.prefix);
+  await sql`
+    update chunks set lost = ${LOST.no} where archive = ${archive} and lost = ${LOST.below}
+      and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})`.execute(
+    on.db,
+  );
+  return prefixes;
+}
+
+/** Forgets losses that no location and no tree refers to any more. */
+export async function forgetLosses(on: On, archive: number): Promise<void> {
+  if (!(await hasLosses(on, archive))) return;
+  const without = (column: 'parent' | 'prefix', table: 'lost_links' | 'lost') =>
+    sql`not exists (select 1 from chunks c where c.archive = ${archive} and c.prefix = ${sql.ref(`${table}.${column}`)})`;
+  await sql`delete from lost_links where archive = ${archive} and ${without('parent', 'lost_links')}`.execute(on.db);
+  await sql`
+    delete from lost where archive = ${archive} and ${without('prefix', 'lost')}
+      and not exists (select 1 from lost_links l where l.archive = ${archive} and l.child = lost.prefix)`.execute(
+    on.db,
+  );
+}
