@@ -1,0 +1,96 @@
+/**
+ * Opens frames in worker threads: decrypting, decompressing and hashing cost more than all else of a restore, and the
+ * thread that writes must not wait for them. What little comes first is opened on the spot: a few trees are done before
+ * a thread has started.
+ */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import type { ArchiveKeys } from '../format/keys.ts';
+import { answerOf, openFrame, type PoolRequest, type PoolResponse, transferable } from './open-frame.ts';
+import type { Deliver, FrameOpener, FrameToOpen } from './session-reader.ts';
+
+export type DecodePool = FrameOpener & { close(): Promise<void> };
+
+/** Bytes opened in the calling thread before others are started. */
+const INLINE_BYTES = 4_194_304;
+const MAX_WORKERS = 8;
+
+export const defaultWorkers = (): number => Math.min(MAX_WORKERS, availableParallelism());
+
+/** `workers` 0 opens everything in the calling thread. */
+export function createDecodePool(keys: ArchiveKeys, workers: number = defaultWorkers()): DecodePool {
+  const crypto = createArchiveCrypto(keys);
+  const threads: Thread[] = [];
+  let opened = 0;
+  const leastBusy = (): Thread => {
+    while (threads.length < workers) threads.push(new Thread(keys));
+    return threads.reduce((best, thread) => (thread.waiting < best.waiting ? thread : best));
+  };
+  return {
+    open: async (range, frames, deliver) => {
+      opened += range.length;
+      if (workers > 0 && opened > INLINE_BYTES) return leastBusy().open(range, frames, deliver);
+      for (const frame of frames) deliver(frame.chunk, answerOf(openFrame(crypto, range, frame)));
+    },
+    close: async () => {
+      await Promise.all(threads.map((thread) => thread.close()));
+    },
+  };
+}
+
+type Job = { readonly deliver: Deliver; readonly resolve: () => void; readonly reject: (reason: unknown) => void };
+
+class Thread {
+  private readonly worker: Worker;
+  private readonly jobs = new Map<number, Job>();
+  private next = 0;
+  private closing = false;
+
+  constructor(keys: ArchiveKeys) {
+    this.worker = new Worker(new URL('./decode-worker.ts', import.meta.url), { workerData: keys });
+    this.worker.on('message', (response: PoolResponse) => this.take(response));
+    this.worker.on('error', (error) => this.rejectAll(error));
+    this.worker.on('exit', () => this.rejectAll(new Error('A decoding thread ended.')));
+  }
+
+  get waiting(): number {
+    return this.jobs.size;
+  }
+
+  open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: Deliver): Promise<void> {
+    const job = this.next++;
+    return new Promise((resolve, reject) => {
+      this.jobs.set(job, { deliver, resolve, reject });
+      this.post({ kind: 'open', job, range, frames }, transferable(range));
+    });
+  }
+
+  /** Ends the thread; what it was opening is rejected. */
+  async close(): Promise<void> {
+    this.closing = true;
+    await this.worker.terminate();
+  }
+
+  private take({ job, opened, last }: PoolResponse): void {
+    const waiting = this.jobs.get(job);
+    try {
+      for (const message of opened) waiting?.deliver(message.index, answerOf(message));
+      if (last) waiting?.resolve();
+    } catch (error) {
+      waiting?.reject(error);
+      this.jobs.delete(job); // the rest of it is received, and dropped
+    }
+    if (last) this.jobs.delete(job);
+    if (!this.closing) this.post({ kind: 'taken' }, []);
+  }
+
+  private post(message: PoolRequest, transfer: ArrayBuffer[]): void {
+    this.worker.postMessage(message, transfer);
+  }
+
+  private rejectAll(error: unknown): void {
+    for (const { reject } of this.jobs.values()) reject(error);
+    this.jobs.clear();
+  }
+}

@@ -1,0 +1,41 @@
+/** Opening one frame of a range, and the messages between decode-pool.ts and its threads. */
+import type { ArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import { ArchiveError, type ArchiveErrorCode, type ArchiveErrorData } from '../errors.ts';
+import type { OpenedChunk } from './chunk-reader.ts';
+import type { FrameToOpen } from './session-reader.ts';
+
+export type PoolRequest =
+  | { readonly kind: 'open'; readonly job: number; readonly range: Uint8Array; readonly frames: readonly FrameToOpen[] }
+  /** A batch was dealt with. */
+  | { readonly kind: 'taken' };
+
+export type PoolResponse = { readonly job: number; readonly opened: readonly OpenedMessage[]; readonly last: boolean };
+
+/** Exactly one of `chunk` and `error`. Errors lose their class between threads, so they travel as data. */
+export type OpenedMessage = { readonly index: number; readonly chunk?: OpenedChunk; readonly error?: ErrorMessage };
+
+type ErrorMessage = { readonly code: ArchiveErrorCode; readonly data: ArchiveErrorData; readonly reason: string };
+
+/** A frame that does not open is an answer; any other failure is thrown. */
+export function openFrame(crypto: Pick<ArchiveCrypto, 'open'>, range: Uint8Array, frame: FrameToOpen): OpenedMessage {
+  const { chunk: index, at, length, id } = frame;
+  try {
+    const { entry, plaintext } = crypto.open(range.subarray(at, at + length), { id });
+    return { index, chunk: { kind: entry.kind, id, links: entry.links.slice(), plaintext } };
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    return { index, error: { code: error.code, data: error.data, reason: error.message } };
+  }
+}
+
+export function answerOf({ chunk, error }: OpenedMessage): OpenedChunk | ArchiveError {
+  if (chunk !== undefined) return chunk;
+  if (error === undefined) throw new Error('A thread answered neither chunk nor error.');
+  return new ArchiveError(error.code, error.data, { cause: error.reason });
+}
+
+/** The memory behind the bytes, to be handed over rather than copied, when hardly anything else lies in it. */
+export function transferable({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  const waste = buffer.byteLength - byteLength;
+  return buffer instanceof ArrayBuffer && byteLength > 4096 && waste <= 1024 + byteLength / 4 ? [buffer] : [];
+}
