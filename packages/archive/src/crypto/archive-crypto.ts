@@ -2,7 +2,6 @@
 // crypto-node/archive-crypto.ts, each a promise. Chunks are decompressed by fzstd; a browser has no zstd
 // encoder, so `seal` stores raw, which the format allows.
 
-import { decompress as fzstd } from 'fzstd';
 import { ArchiveError } from '../errors.ts';
 import type { AsyncArchiveCrypto, FillRandom } from '../format/archive-crypto.ts';
 import { concatBytes, readU32 } from '../format/bytes.ts';
@@ -34,6 +33,7 @@ import { equalBytes } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
 import { hmac, importAesKey, importHmacKey, unshared } from './web-crypto.ts';
+import { decompressZstd } from './zstd.ts';
 
 export type { AsyncArchiveCrypto, FillRandom, Opened } from '../format/archive-crypto.ts';
 
@@ -69,7 +69,7 @@ export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = 
       const { kind, generation, id, links } = parts.entry;
       checkExpected(parts.entry, expected);
       const opened = await decrypt(parts, await frameKey(generation, kind, id), keys.archiveId);
-      const plaintext = unpackSealed(opened, decompress);
+      const plaintext = unpackSealed(opened, decompressZstd);
       if (!equalBytes(await chunkId(kind, plaintext, links), id)) throw new ArchiveError('chunk_id_mismatch', { id });
       return { entry: parts.entry, plaintext };
     },
@@ -88,9 +88,6 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
     return made;
   };
 }
-
-/** fzstd fills the buffer it is given and writes nothing behind its end; what it left empty, the id check finds. */
-const decompress = (frame: Uint8Array, plainLength: number): Uint8Array => fzstd(frame, new Uint8Array(plainLength));
 
 async function sealFrame(
   entry: ChunkEntry,

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decompress as fzstd } from 'fzstd';
+import { decompressZstd } from '../crypto/zstd.ts';
 import { ArchiveError } from '../errors.ts';
 import { readAgeStanzas } from './age-header.ts';
 import { decode } from './cbor.ts';
@@ -52,7 +52,7 @@ const DECODERS: Record<string, [Decoder, ...Uint8Array[]]> = {
   'device list': [decodeDeviceList, statementBody('device-list.cbor')],
   'age header': [readAgeStanzas, golden('key-file-1.age'), golden('identity-passphrase.age')],
   'sealed bytes': [
-    (b) => unpackSealed(b, (frame, length) => fzstd(frame, new Uint8Array(length))),
+    (b) => unpackSealed(b, decompressZstd),
     Uint8Array.of(CODEC.raw, 0, 0, 0, 2, 1, 2, 0),
     Buffer.concat([sealedHead(CODEC.zstd, TEXT.length), zstdCompressSync(TEXT), Buffer.alloc(9)]),
   ],
