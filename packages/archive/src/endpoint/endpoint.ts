@@ -90,8 +90,9 @@ export interface ArchiveSession {
   ask(ids: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
 
   /**
-   * Stores a pack of at most 32 MiB, named by the SHA-256 of its bytes. `exists` when it was there whole; a damaged pack under that name is
-   * replaced. The caller must not change the bytes until it settles.
+   * Stores a pack of at most 32 MiB, named by the SHA-256 of its bytes. `exists` when it was there whole; a damaged pack
+   * under that name is replaced. Either way its chunks are present afterwards, also those reported lost before. The
+   * caller must not change the bytes until it settles.
    */
   putPack(packId: Uint8Array, bytes: Uint8Array, signal?: AbortSignal): Promise<'stored' | 'exists'>;
 

@@ -1,0 +1,148 @@
+// An archive straight over a BlobStore, without a server: for a store on an own disk, for `restore --store DIR` and for benchmarks. The
+// index of chunks is built at opening from the packs' tables, since no database is asked (format §8); local-archive.ts holds
+// it, local-session.ts answers questions, here are the other objects of the archive.
+
+import { randomUUID } from 'node:crypto';
+import { ArchiveError } from '../../errors.ts';
+import { equalBytes } from '../../format/ids.ts';
+import type { BlobStore } from '../../store/blob-store.ts';
+import {
+  deviceListName,
+  type Folder,
+  folderPrefix,
+  identityName,
+  keyFileName,
+  parseName,
+  receiptName,
+  type StoredObject,
+} from '../../store/layout.ts';
+import type { ArchiveEndpoint, ArchiveSession, NamedObject, Purpose, StoredSnapshot } from '../endpoint.ts';
+import { concurrently } from './concurrently.ts';
+import { LocalArchive, type LocalEvent } from './local-archive.ts';
+import { LocalSession } from './local-session.ts';
+
+export type LocalEndpointOptions = {
+  readonly store: BlobStore;
+  readonly archiveId: Uint8Array;
+  /** What is damaged does not keep the rest from being read; it is told here. */
+  readonly onEvent?: (event: LocalEvent) => void;
+  readonly signal?: AbortSignal;
+  readonly unique?: () => string;
+};
+
+const READS_AT_A_TIME = 16;
+
+/** An archive that the store does not hold yet opens as an empty one. */
+export async function openLocalEndpoint(options: LocalEndpointOptions): Promise<LocalEndpoint> {
+  const { store, archiveId, onEvent = () => undefined, signal, unique = randomUUID } = options;
+  const archive = new LocalArchive(store, archiveId, unique());
+  await archive.load(onEvent, signal);
+  return new LocalEndpoint(archive, unique);
+}
+
+export class LocalEndpoint implements ArchiveEndpoint {
+  readonly archiveId: Uint8Array;
+  private readonly archive: LocalArchive;
+  private readonly store: BlobStore;
+  private readonly unique: () => string;
+
+  /** Use `openLocalEndpoint`. */
+  constructor(archive: LocalArchive, unique: () => string) {
+    this.archive = archive;
+    this.archiveId = archive.archiveId;
+    this.store = archive.store;
+    this.unique = unique;
+  }
+
+  async openSession(_purpose: Purpose, signal?: AbortSignal): Promise<ArchiveSession> {
+    signal?.throwIfAborted();
+    return new LocalSession(this.archive, this.unique());
+  }
+
+  /** Receipts are there when the store was a server's before. */
+  async snapshots(signal?: AbortSignal): Promise<StoredSnapshot[]> {
+    const receipts = new Set<string>();
+    for await (const { name } of this.store.list(folderPrefix(this.archiveId, 'receipts'), listing(signal)))
+      receipts.add(name);
+    return this.readAll('snapshots', signal, async (stored, object) => {
+      if (stored.kind !== 'snapshot') return null;
+      const name = receiptName(this.archiveId, stored.id);
+      return { object, receipt: receipts.has(name) ? await this.getIfThere(name, signal) : null };
+    });
+  }
+
+  tombstones(signal?: AbortSignal): Promise<Uint8Array[]> {
+    return this.readAll('tombstones', signal, async (stored, bytes) => (stored.kind === 'tombstone' ? bytes : null));
+  }
+
+  async deviceLists(signal?: AbortSignal): Promise<Uint8Array[]> {
+    const lists = await this.readAll('devices', signal, async (stored, bytes) =>
+      stored.kind === 'deviceList' ? { counter: stored.counter, bytes } : null,
+    );
+    return lists.sort((a, b) => a.counter - b.counter).map(({ bytes }) => bytes);
+  }
+
+  async putDeviceList(counter: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.putOnce(deviceListName(this.archiveId, counter), bytes, signal);
+  }
+
+  keyFiles(signal?: AbortSignal): Promise<NamedObject[]> {
+    return this.named('keys', signal);
+  }
+
+  async putKeyFile(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.putOnce(keyFileName(this.archiveId, name), bytes, signal);
+  }
+
+  identityWraps(signal?: AbortSignal): Promise<NamedObject[]> {
+    return this.named('identities', signal);
+  }
+
+  async putIdentityWrap(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.store.put(identityName(this.archiveId, name), bytes);
+  }
+
+  private async named(folder: 'keys' | 'identities', signal: AbortSignal | undefined): Promise<NamedObject[]> {
+    const objects = await this.readAll(folder, signal, async (stored, bytes) =>
+      'name' in stored ? { name: stored.name, bytes } : null,
+    );
+    return objects.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Never replaces: a damaged or foreign object is for a person to judge. */
+  private async putOnce(name: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if ((await this.store.put(name, bytes, { ifAbsent: true })) === 'stored') return;
+    if (!equalBytes(await this.store.get(name, undefined, signal), bytes))
+      throw new ArchiveError('object_conflict', { name });
+  }
+
+  /** What `use` makes of each object of a folder that has a proper name. */
+  private async readAll<T>(
+    folder: Folder,
+    signal: AbortSignal | undefined,
+    use: (stored: StoredObject, bytes: Uint8Array) => Promise<T | null>,
+  ): Promise<T[]> {
+    const read = async ({ name }: { readonly name: string }): Promise<T | null> => {
+      const stored = parseName(name);
+      const bytes = stored === null ? null : await this.getIfThere(name, signal);
+      return stored === null || bytes === null ? null : use(stored, bytes);
+    };
+    const listed = this.store.list(folderPrefix(this.archiveId, folder), listing(signal));
+    const all = await Array.fromAsync(concurrently(listed, READS_AT_A_TIME, read));
+    return all.filter((one) => one !== null);
+  }
+
+  /** `null` for what went away since it was listed. */
+  private async getIfThere(name: string, signal: AbortSignal | undefined): Promise<Uint8Array | null> {
+    try {
+      return await this.store.get(name, undefined, signal);
+    } catch (error) {
+      if (error instanceof ArchiveError && error.code === 'blob_missing') return null;
+      throw error;
+    }
+  }
+}
+
+const listing = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal });
