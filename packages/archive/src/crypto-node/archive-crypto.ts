@@ -14,7 +14,15 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ArchiveError } from '../errors.ts';
 import type { ArchiveCrypto, FillRandom } from '../format/archive-crypto.ts';
 import { readU32 } from '../format/bytes.ts';
-import { type ChunkEntry, MAX_STORED_LENGTH, NO_LINKS, NONCE_LENGTH, TAG_LENGTH, writeEntry } from '../format/entry.ts';
+import {
+  type ChunkEntry,
+  ENTRY_LENGTH,
+  MAX_STORED_LENGTH,
+  NO_LINKS,
+  NONCE_LENGTH,
+  TAG_LENGTH,
+  writeEntry,
+} from '../format/entry.ts';
 import {
   borderMessage,
   CODEC,
@@ -43,7 +51,7 @@ const ZSTD_PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
 const MIN_COMPRESSED = 64;
 const ZEROS: Uint8Array = new Uint8Array(262_144);
 
-export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = randomFillSync): ArchiveCrypto {
+export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = pooledRandom()): ArchiveCrypto {
   const idKey = createSecretKey(keys.idKey);
   const chunkerKey = createSecretKey(keys.chunkerKey);
   const contentKeys = new Map([...keys.contentKeys].map(([generation, key]) => [generation, createSecretKey(key)]));
@@ -82,6 +90,20 @@ export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = 
   };
 }
 
+/** Asks the system for many nonces at a time, since each question costs more than the answer. */
+function pooledRandom(): FillRandom {
+  const pool = Buffer.alloc(256 * NONCE_LENGTH);
+  let at = pool.length;
+  return (target) => {
+    if (at + target.length > pool.length) {
+      randomFillSync(pool);
+      at = 0;
+    }
+    target.set(pool.subarray(at, at + target.length));
+    at += target.length;
+  };
+}
+
 function hmac(key: KeyObject, ...parts: readonly Uint8Array[]): Uint8Array {
   const h = createHmac('sha256', key);
   for (const part of parts) h.update(part);
@@ -117,13 +139,12 @@ function sealFrame(
   fillRandom: FillRandom,
 ): Uint8Array {
   if (entry.storedLength > MAX_STORED_LENGTH) throw new ArchiveError('chunk_too_large', { id: entry.id });
-  const frame = Buffer.allocUnsafeSlow(44 + entry.links.length + entry.storedLength);
+  const frame = Buffer.allocUnsafe(ENTRY_LENGTH + entry.links.length + entry.storedLength);
   const nonceAt = writeEntry(entry, frame, 0);
   const nonce = frame.subarray(nonceAt, nonceAt + NONCE_LENGTH);
   fillRandom(nonce);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_LENGTH });
-  cipher.setAAD(archiveId);
-  cipher.setAAD(frame.subarray(0, nonceAt));
+  cipher.setAAD(Buffer.concat([archiveId, frame.subarray(0, nonceAt)]));
   let at = nonceAt + NONCE_LENGTH;
   const padding = frame.length - at - TAG_LENGTH - SEALED_HEAD - packed.bytes.length;
   for (const part of [sealedHead(packed.codec, packed.plainLength), packed.bytes, ZEROS.subarray(0, padding)]) {
@@ -137,8 +158,7 @@ function sealFrame(
 
 function decrypt(parts: ReturnType<typeof splitFrame>, key: Uint8Array, archiveId: Uint8Array): Uint8Array {
   const decipher = createDecipheriv('aes-256-gcm', key, parts.nonce, { authTagLength: TAG_LENGTH });
-  decipher.setAAD(archiveId);
-  decipher.setAAD(parts.entryBytes);
+  decipher.setAAD(Buffer.concat([archiveId, parts.entryBytes]));
   decipher.setAuthTag(parts.tag);
   const opened = decipher.update(parts.ciphertext);
   try {
