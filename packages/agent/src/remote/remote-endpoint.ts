@@ -1,0 +1,138 @@
+import type {
+  ArchiveEndpoint,
+  ArchiveSession,
+  NamedObject,
+  Purpose,
+  StoredSnapshot,
+} from '@holdfast/archive/endpoint/endpoint.ts';
+import { ArchiveError } from '@holdfast/archive/errors.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import type { Input, Reply, Route } from '@holdfast/protocol/route.ts';
+import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
+import { decodeObjects, type WireObject } from '@holdfast/protocol/storage-wire.ts';
+import { capabilityFor, createCapability } from './capability.ts';
+import { createRemoteClient, type RemoteClient } from './remote-client.ts';
+import { RemoteSession } from './remote-session.ts';
+import type { Retry } from './retrying.ts';
+import type { AgentTransport } from './transport.ts';
+import { inPortWords } from './wire-errors.ts';
+
+/**
+ * An archive on a storage server, over HTTPS: the port of `archive/endpoint` in terms of the storage routes.
+ *
+ * Nouns: the *authority* says who may; the *storage* keeps the bytes; a *capability* is the authority's note for the storage, one
+ * for each purpose, so that whoever only reads could not write even by mistake.
+ *
+ * ```
+ * call(purpose, route) = capability(purpose) -> storage server of its destination -> retry what is worth it
+ * ```
+ */
+export type RemoteEndpointOptions = {
+  readonly archiveId: Uint8Array;
+  readonly authority: RemoteClient;
+  readonly transport: AgentTransport;
+  readonly retry: Retry;
+  readonly now: () => number;
+  /** Destination id, hex; null for the user's own. */
+  readonly destination: string | null;
+};
+
+export type StorageCall = <const R extends Route>(
+  purpose: Purpose,
+  route: R,
+  input: Input<R>,
+  signal?: AbortSignal,
+  headers?: Record<string, string>,
+) => Promise<Reply<R>>;
+
+export function createRemoteEndpoint(options: RemoteEndpointOptions): ArchiveEndpoint {
+  const { archiveId } = options;
+  const archive = toHex(archiveId);
+  const call = createStorageCall(options);
+
+  /** An archive that no storage has seen yet is an empty one. */
+  async function listing(route: ListRoute, signal?: AbortSignal): Promise<WireObject[]> {
+    try {
+      return decodeObjects(await call('restore', route, { params: { archive } }, signal));
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'archive_unknown') return [];
+      throw error;
+    }
+  }
+  const named = async (route: ListRoute, signal?: AbortSignal): Promise<NamedObject[]> =>
+    (await inPortWords(() => listing(route, signal))).sort((a, b) => (a.name < b.name ? -1 : 1));
+
+  return {
+    archiveId,
+    async openSession(purpose: Purpose, signal?: AbortSignal): Promise<ArchiveSession> {
+      const input = { params: { archive }, body: { purpose } };
+      const { session, epoch } = await inPortWords(() => call(purpose, storageRoutes.openSession, input, signal));
+      return new RemoteSession({ archiveId, id: session, epoch, purpose, call });
+    },
+    snapshots: async (signal) => pairSnapshots(await named(storageRoutes.snapshots, signal)),
+    tombstones: async (signal) => (await named(storageRoutes.tombstones, signal)).map(({ bytes }) => bytes),
+    deviceLists: async (signal) => {
+      const lists = await named(storageRoutes.deviceLists, signal);
+      return lists.sort((a, b) => Number(a.name) - Number(b.name)).map(({ bytes }) => bytes);
+    },
+    keyFiles: (signal) => named(storageRoutes.keyFiles, signal),
+    identityWraps: (signal) => named(storageRoutes.identityWraps, signal),
+    async putDeviceList(counter, bytes, signal) {
+      const input = { params: { archive, counter: String(counter) }, body: bytes };
+      await inPortWords(() => call('backup', storageRoutes.putDeviceList, input, signal));
+    },
+    async putKeyFile(name, bytes, signal) {
+      const input = { params: { archive, name: plainName(name) }, body: bytes };
+      await inPortWords(() => call('backup', storageRoutes.putKeyFile, input, signal));
+    },
+    async putIdentityWrap(name, bytes, signal) {
+      const input = { params: { archive, name: plainName(name) }, body: bytes };
+      await inPortWords(() => call('backup', storageRoutes.putIdentityWrap, input, signal));
+    },
+  };
+}
+
+type ListRoute = (typeof storageRoutes)['snapshots' | 'tombstones' | 'keyFiles' | 'identityWraps' | 'deviceLists'];
+
+/** One client for each purpose, made when it is first needed. */
+function createStorageCall({ authority, transport, retry, now, destination }: RemoteEndpointOptions): StorageCall {
+  const clients = new Map<string, Promise<RemoteClient>>();
+
+  async function connect(purpose: ReturnType<typeof capabilityFor>, signal?: AbortSignal): Promise<RemoteClient> {
+    const tokens = createCapability({ authority, purpose, destination, now });
+    const granted = await tokens.granted(signal);
+    // Paths are meant relative to the authority's own address
+    const base = new URL(granted.destination.storage[0] ?? '/', authority.base).href.replace(/\/$/, '');
+    return createRemoteClient({ base, transport, tokens, retry });
+  }
+
+  return async (purpose, route, input, signal, headers) => {
+    signal?.throwIfAborted();
+    const granted = capabilityFor(purpose);
+    let client = clients.get(granted);
+    if (client === undefined) {
+      client = connect(granted, signal);
+      clients.set(granted, client);
+      client.catch(() => clients.delete(granted));
+    }
+    const options = { ...(signal && { signal }), ...(headers && { headers }) };
+    return (await client).call(route, input, options);
+  };
+}
+
+/** A name with a slash would be another route. */
+function plainName(name: string): string {
+  if (name !== '' && !name.includes('/')) return name;
+  throw new ArchiveError('blob_name_invalid', { name });
+}
+
+function pairSnapshots(objects: readonly NamedObject[]): StoredSnapshot[] {
+  const receipts = new Map<string, Uint8Array>();
+  for (const { name, bytes } of objects) {
+    if (name.startsWith('receipts/')) receipts.set(name.slice('receipts/'.length), bytes);
+  }
+  return objects
+    .filter(({ name }) => name.startsWith('snapshots/'))
+    .map(({ name, bytes }) => ({ object: bytes, receipt: receipts.get(name.slice('snapshots/'.length)) ?? null }));
+}
