@@ -63,6 +63,10 @@ export const CODES = {
     'The pack is gone from the store or cut short. Run `holdfast check`; the next backup stores again what it can.',
   object_conflict: 'Another object of this name is stored already and is not replaced. Read it first, then decide.',
   policy_invalid: 'The retention policy cannot be used; nothing was retired. Correct the value that is named.',
+  target_full:
+    'The place that is restored to has no space left. Free some and run the same restore again: it goes on where it stopped.',
+  target_unusable:
+    'The place that is restored to cannot be used. Check the path, its permissions and the drive, and run the same restore again.',
 } as const;
 
 export type ArchiveErrorCode = keyof typeof CODES;

@@ -1,12 +1,12 @@
 /**
  * The segments of a file (format §3.4, §5.4): in its entry, or in list chunks, which are leaves of segments or indexes by position.
  */
-import { invalid } from '../errors.ts';
+import { ArchiveError, invalid } from '../errors.ts';
 import { KIND } from '../format/kinds.ts';
 import { decodeList, type ListBody } from '../format/list.ts';
 import { segmentsLength } from '../format/segments.ts';
 import type { Segment, TreeEntry } from '../format/tree.ts';
-import { type ChunkReader, chunkOf } from './chunk-reader.ts';
+import { type ChunkReader, chunkOf, type OpenedChunk } from './chunk-reader.ts';
 import { MAX_LEVELS } from './directory.ts';
 
 /** List chunks read at a time. */
@@ -17,8 +17,11 @@ export function dataLength({ size = 0, extents }: TreeEntry): number {
   return extents === undefined ? size : extents.reduce((sum, [, length]) => sum + length, 0);
 }
 
-/** Segments and the position, in the joined segments of the file, at which the first of them begins. */
-export type SegmentRun = { readonly position: number; readonly segments: readonly Segment[] };
+export type SegmentRun =
+  /** Segments and the position, in the joined segments of the file, at which the first of them begins. */
+  | { readonly kind: 'run'; readonly position: number; readonly segments: readonly Segment[] }
+  /** A list chunk could not be had, so that the file cannot be put together. */
+  | { readonly kind: 'damaged'; readonly error: ArchiveError };
 
 /**
  * The segments of a file in order, some at a time. From a list only those chunks are read that hold something of the
@@ -31,7 +34,7 @@ export async function* segmentsOf(
   signal?: AbortSignal,
 ): AsyncGenerator<SegmentRun> {
   if (entry.list === undefined) {
-    if (entry.segments !== undefined) yield { position: 0, segments: entry.segments };
+    if (entry.segments !== undefined) yield { kind: 'run', position: 0, segments: entry.segments };
     return;
   }
   const part = { id: entry.list, position: 0, end: dataLength(entry), level: 0 };
@@ -56,17 +59,28 @@ async function* runsOf(
       signal,
     );
     for (const [index, part] of batch.entries()) {
-      const chunk = chunkOf(answers[index], KIND.list);
-      const body = decodeList(chunk.links, chunk.plaintext);
-      if (body.segments !== undefined) yield leafRun(part, body.segments);
-      else yield* runsOf(reader, childrenOf(part, body), from, to, signal);
+      const next = openPart(part, answers[index]);
+      if (Array.isArray(next)) yield* runsOf(reader, next, from, to, signal);
+      else yield next;
     }
+  }
+}
+
+/** What a list chunk stands for: segments, or the chunks below it. */
+function openPart(part: ListPart, answer: OpenedChunk | ArchiveError | undefined): SegmentRun | ListPart[] {
+  try {
+    const chunk = chunkOf(answer, KIND.list);
+    const body = decodeList(chunk.links, chunk.plaintext);
+    return body.segments === undefined ? childrenOf(part, body) : leafRun(part, body.segments);
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    return { kind: 'damaged', error };
   }
 }
 
 function leafRun({ position, end }: ListPart, segments: readonly Segment[]): SegmentRun {
   if (segmentsLength(segments) !== end - position) throw invalid('list', 'it is not as long as what names it says');
-  return { position, segments };
+  return { kind: 'run', position, segments };
 }
 
 function childrenOf({ position, end, level }: ListPart, { children = [] }: ListBody): ListPart[] {

@@ -39,14 +39,17 @@ export interface FrameOpener {
   open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: Deliver): Promise<void>;
 }
 
-export type ReadStats = { readonly reads: number; readonly bytes: number };
+export type ReadStats = { readonly packs: number; readonly reads: number; readonly bytesRead: number };
+
+type Reading = { readonly packs: Set<string>; reads: number; bytesRead: number };
 
 export interface SessionReader extends ChunkReader {
   /** Delivers each chunk as it comes, in the order that reads best. Ids must be unique. */
   stream(ids: readonly Uint8Array[], deliver: Deliver, signal?: AbortSignal): Promise<void>;
   /** The reads that `stream` would begin with, and the chunks that have no location. */
   plan(ids: readonly Uint8Array[], signal?: AbortSignal): Promise<{ reads: Read[]; missing: number[] }>;
-  readonly stats: ReadStats;
+  /** What was read so far. */
+  stats(): ReadStats;
   close(): Promise<void>;
 }
 
@@ -75,11 +78,11 @@ const LOSS: ReadonlySet<ArchiveErrorCode> = new Set<ArchiveErrorCode>([
 
 export function createSessionReader(options: SessionReaderOptions): SessionReader {
   const sessions = new Sessions(options.endpoint, options.purpose ?? 'restore');
-  const stats = { reads: 0, bytes: 0 };
+  const reading: Reading = { packs: new Set(), reads: 0, bytesRead: 0 };
   const stream: SessionReader['stream'] = (ids, deliver, signal) =>
-    new Streaming(sessions, options, stats, ids, deliver, signal).run();
+    new Streaming(sessions, options, reading, ids, deliver, signal).run();
   return {
-    stats,
+    stats: () => ({ ...reading, packs: reading.packs.size }),
     stream,
     read: async (ids, signal) => readInOrder(ids, (unique, deliver) => stream(unique, deliver, signal)),
     plan: async (ids, signal) => {
@@ -181,7 +184,7 @@ class Streaming {
   private moved: number[] = [];
   private readonly sessions: Sessions;
   private readonly options: SessionReaderOptions;
-  private readonly stats: { reads: number; bytes: number };
+  private readonly reading: Reading;
   private readonly ids: readonly Uint8Array[];
   private readonly deliver: Deliver;
   private readonly signal: AbortSignal | undefined;
@@ -189,14 +192,14 @@ class Streaming {
   constructor(
     sessions: Sessions,
     options: SessionReaderOptions,
-    stats: { reads: number; bytes: number },
+    reading: Reading,
     ids: readonly Uint8Array[],
     deliver: Deliver,
     signal: AbortSignal | undefined,
   ) {
     this.sessions = sessions;
     this.options = options;
-    this.stats = stats;
+    this.reading = reading;
     this.ids = ids;
     this.deliver = deliver;
     this.signal = signal;
@@ -272,8 +275,9 @@ class Streaming {
         (session) => session.read(packId, offset, length, this.signal),
         this.signal,
       );
-      this.stats.reads++;
-      this.stats.bytes += range.length;
+      this.reading.packs.add(toHex(packId));
+      this.reading.reads++;
+      this.reading.bytesRead += range.length;
       return range;
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;

@@ -213,7 +213,11 @@ class DiskTarget implements FileTarget {
     const disk = file as DiskFile;
     if (!this.unfinished.delete(disk)) return;
     this.closeFile(disk);
-    unlinkSync(this.at(disk.directory, disk.name));
+    try {
+      unlinkSync(this.at(disk.directory, disk.name));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error; // somebody removed it before us
+    }
   }
 
   setAttributes(directory: TargetDirectory, name: Uint8Array, type: FileType, attributes: Attributes): Lack[] {
