@@ -14,6 +14,9 @@ export type Identity = {
   readonly recipient: string;
 };
 
+/** A device's own pair: its public half stands in the device list (format §2.6), snapshots are signed with it. */
+export type DeviceKeys = Identity;
+
 /** What others may know. */
 export type PublicIdentity = { readonly recipient: string; readonly publicKey: Uint8Array };
 
@@ -32,6 +35,9 @@ export async function generateIdentity(fillRandom: (target: Uint8Array) => unkno
   fillRandom(seed);
   return identityOf(await generateHybridIdentity(), seed);
 }
+
+export const generateDeviceKeys: (fillRandom: (target: Uint8Array) => unknown) => Promise<DeviceKeys> =
+  generateIdentity;
 
 async function identityOf(ageIdentity: string, seed: Uint8Array): Promise<Identity> {
   return { ageIdentity, signing: await signingKey(seed), recipient: await recipientOf(ageIdentity) };
