@@ -71,7 +71,7 @@ export const deviceRoutes = {
       renewAfter: z.int().max(CAPABILITY_LIFETIME_SECONDS),
       destination,
     }),
-    errors: ['device_revoked', 'user_blocked', 'archive_missing', 'not_found'],
+    errors: ['device_revoked', 'user_blocked', 'archive_missing', 'archive_not_ready', 'not_found'],
   }),
   settings: route({
     method: 'GET',
@@ -100,7 +100,7 @@ export const deviceRoutes = {
     summary: 'Register the archive and public identity that this device made for its user; the first device wins.',
     body: z.object({ archive: id16, ...publicIdentity }),
     response: archiveInformation,
-    errors: ['device_revoked', 'archive_exists'],
+    errors: ['device_revoked', 'archive_exists', 'conflict'],
   }),
   archiveReady: route({
     method: 'POST',
@@ -108,7 +108,14 @@ export const deviceRoutes = {
     permission: 'device',
     summary: 'Say that key files and wraps are stored; the authority checks that the escrow wrap opens.',
     response: archiveInformation,
-    errors: ['device_revoked', 'archive_missing', 'archive_exists', 'key_wrap_missing', 'key_wrap_unusable'],
+    errors: [
+      'device_revoked',
+      'archive_missing',
+      'archive_exists',
+      'conflict',
+      'key_wrap_missing',
+      'key_wrap_unusable',
+    ],
   }),
   identity: route({
     method: 'POST',

@@ -117,7 +117,8 @@ export const identityRoutes = {
     method: 'PUT',
     path: '/api/v1/users/:user',
     permission: 'user.update',
-    summary: 'Rename, block, unblock a user or set the roles; blocking ends sessions and capabilities.',
+    summary:
+      'Rename, block, unblock a user or set the roles; a blocked user cannot sign in or restore, but is still backed up.',
     params: z.object({ user: id16 }),
     body: z.object({
       name: text(255).optional(),

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ServerError } from './errors.ts';
 
@@ -29,7 +28,7 @@ export type ServerConfig = {
   readonly listen: string;
   readonly httpPort: number;
   readonly httpsPort: number;
-  /** The name or address devices use, in enrolment strings and the certificate; null: this machine's name. */
+  /** The name or address devices use, in enrolment strings and the certificate; null: what `defaultAddress` finds. */
   readonly address: string | null;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 };
@@ -92,9 +91,6 @@ export function loadConfig(
     logLevel: logLevel(given.logLevel),
   };
 }
-
-/** The name that devices are told when nobody chose one. */
-export const addressOf = (config: Pick<ServerConfig, 'address'>): string => config.address ?? hostname().toLowerCase();
 
 const invalid = (message: string) => new ServerError('config_invalid', { message });
 

@@ -21,6 +21,7 @@ export const CODES = {
   recover_not_empty: 'The target holds a server already; recover into an empty data folder and an empty database.',
   user_exists: 'Choose another user name, or reset the password of this one.',
   user_missing: 'No user has this name.',
+  device_missing: 'No active device has this id or GUID; `holdfast-server device list` shows all.',
   audit_broken: 'The audit log was changed behind the server; compare it with an older dump.',
 } as const;
 

@@ -1,12 +1,10 @@
 import { migrate } from '../database/migrate.ts';
-import type { Database } from '../database/open.ts';
 import { GENESIS } from './audit/audit.ts';
 import { type AuthorityContext, inTransaction, newId } from './context.ts';
 import { AUTHORITY_STEPS } from './migrations.ts';
 import { insertStandardRoles } from './roles.ts';
 import { insertDefaultSettings } from './settings/settings.ts';
 import { newRegistrationKey } from './sign-in/passwords.ts';
-import type { AuthorityTables } from './tables.ts';
 
 /** Brings the database to this version; on an empty one makes what every authority has. */
 export async function bootstrap(context: AuthorityContext): Promise<{ isNew: boolean }> {
@@ -36,10 +34,4 @@ export async function bootstrap(context: AuthorityContext): Promise<{ isNew: boo
     await trx.insertInto('destinations').values(destination).execute();
     return { isNew: true };
   });
-}
-
-/** Whether nothing but the migrations ever ran here. */
-export async function isEmpty(database: Database<AuthorityTables>): Promise<boolean> {
-  const heads = await database.kysely.selectFrom('audit_head').select('id').execute();
-  return heads.length === 0;
 }

@@ -2,7 +2,7 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { addErrorReplies } from './error-replies.ts';
+import { addErrorReplies, type NotFound } from './error-replies.ts';
 import { addOctetParser } from './register.ts';
 
 export type Tls = { readonly cert: string; readonly key: string };
@@ -12,7 +12,7 @@ const HEADERS_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 120_000;
 
 /** A Fastify instance as every port of ours uses it: envelope errors, zod schemas, octets, limits. */
-export function createApp(options: { log: Logger; tls?: Tls }): FastifyInstance {
+export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound }): FastifyInstance {
   const shared = {
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -30,7 +30,7 @@ export function createApp(options: { log: Logger; tls?: Tls }): FastifyInstance 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('principal', null);
-  addErrorReplies(app);
+  addErrorReplies(app, options.notFound);
   addOctetParser(app);
   return app;
 }

@@ -2,15 +2,19 @@ import { type ErrorEnvelope, ProtocolError } from '@holdfast/protocol/errors.ts'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 
+/** What answers a path that no route has. */
+export type NotFound = (request: FastifyRequest, reply: FastifyReply) => unknown;
+
+const unknownRoute: NotFound = (request) => {
+  throw new ProtocolError('unknown_route', { data: { method: request.method } });
+};
+
 /** Every failure leaves as `{ error: { code, message, data?, retryable } }`; what we did not foresee is `internal`. */
-export function addErrorReplies(app: FastifyInstance): void {
+export function addErrorReplies(app: FastifyInstance, notFound: NotFound = unknownRoute): void {
   app.setErrorHandler((error: FastifyError, request, reply) =>
     sendError(asProtocolError(error), error, request, reply),
   );
-  app.setNotFoundHandler((request, reply) => {
-    const error = new ProtocolError('unknown_route', { data: { method: request.method } });
-    return sendError(error, error, request, reply);
-  });
+  app.setNotFoundHandler(notFound);
 }
 
 function sendError(error: ProtocolError, cause: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -1,0 +1,168 @@
+/**
+ * Recovery: kit and dump make the authority again, on any machine and either database.
+ *
+ *     open the kit with the words, the dump with the kit's recovery key
+ *     migrate an empty database to where the dump was, put the rows back in one transaction
+ *     migrate to this version; end all sessions; hold maintenance until an administrator looks
+ *     write the keystore, last: with it the data folder is a server
+ *
+ * Devices find the same CA and their own credentials, so they come back without enrolling. A recovery that fails leaves the
+ * target as empty as it found it.
+ */
+
+import { createReadStream, existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
+import { type Kysely, sql } from 'kysely';
+import type { DatabaseConfig } from '../../config.ts';
+import { appliedSteps, migrate } from '../../database/migrate.ts';
+import { type Database, openDatabase } from '../../database/open.ts';
+import { ServerError } from '../../errors.ts';
+import { makePrivateFolder } from '../../files.ts';
+import { append, verifyChain } from '../audit/audit.ts';
+import { openStreamWith } from '../keyring/age.ts';
+import { keystoreExists, openKeystore, writeKeystore } from '../keyring/keystore.ts';
+import { openKit } from '../keyring/kit.ts';
+import { holdMaintenance } from '../maintenance-hold.ts';
+import { AUTHORITY_STEPS } from '../migrations.ts';
+import { type AuthorityTables, DUMP_ORDER } from '../tables.ts';
+import { type Cell, type DumpHeader, type DumpItem, decodeDump } from './dump-format.ts';
+
+export type RecoverOptions = {
+  readonly kitFile: string;
+  readonly words: string;
+  readonly dumpFile: string;
+  readonly dataDir: string;
+  readonly keystoreDir: string;
+  readonly database: DatabaseConfig;
+  readonly now: number;
+};
+
+export type Recovered = {
+  readonly serverId: string;
+  readonly dumpMade: number;
+  readonly rows: number;
+  /** Entries of the audit log, whose chain was checked. */
+  readonly auditEntries: number;
+};
+
+export async function recover(options: RecoverOptions): Promise<Recovered> {
+  const kit = await openKit(options.kitFile, options.words);
+  if (keystoreExists(options.keystoreDir)) throw new ServerError('recover_not_empty');
+  await makePrivateFolder(options.dataDir);
+  const database = openDatabase<AuthorityTables>(options.database);
+  try {
+    if ((await appliedSteps(database)).length > 0) throw new ServerError('recover_not_empty');
+    const recovered = await fill(database, options, kit.recoveryIdentity);
+    await database.close();
+    return recovered;
+  } catch (error) {
+    const ours = !(error instanceof ServerError && error.code === 'recover_not_empty');
+    if (ours && options.database.kind === 'postgres') await dropSchema(database, options.database.schema);
+    await database.close();
+    if (ours && options.database.kind === 'sqlite') await removeSqlite(options.database.file);
+    throw error;
+  }
+}
+
+async function fill(
+  database: Database<AuthorityTables>,
+  options: RecoverOptions,
+  recoveryIdentity: string,
+): Promise<Recovered> {
+  const loaded = await load(database, readDump(options.dumpFile, recoveryIdentity));
+  await migrate(database, AUTHORITY_STEPS);
+  const auditEntries = await verifyChain(database.kysely);
+  await afterwards(database, loaded.header, options.now);
+  await restoreKeystore(options.keystoreDir, loaded.files);
+  return { serverId: loaded.header.serverId, dumpMade: loaded.header.made, rows: loaded.rows, auditEntries };
+}
+
+async function restoreKeystore(folder: string, files: Loaded['files']): Promise<void> {
+  await writeKeystore(folder, files);
+  try {
+    await openKeystore(folder);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+type Loaded = { readonly header: DumpHeader; readonly rows: number; readonly files: Record<string, Uint8Array> };
+
+async function load(database: Database<AuthorityTables>, items: AsyncGenerator<DumpItem>): Promise<Loaded> {
+  const first = await items.next();
+  if (first.done === true || first.value.kind !== 'header') throw new ServerError('dump_damaged');
+  const { header } = first.value;
+  const known = Object.keys(AUTHORITY_STEPS);
+  if (header.steps.some((step) => !known.includes(step))) {
+    throw new ServerError('dump_newer', { data: { version: header.version } });
+  }
+  const to = header.steps.at(-1);
+  await migrate(database, AUTHORITY_STEPS, to === undefined ? {} : { to });
+  return database.kysely.transaction().execute(async (trx) => {
+    const files: Record<string, Uint8Array> = {};
+    let rows = 0;
+    let insert: ((cells: readonly Cell[]) => Promise<void>) | null = null;
+    for await (const item of items) {
+      if (item.kind === 'file') files[item.name] = item.content;
+      else if (item.kind === 'table') insert = inserter(trx as unknown as Kysely<unknown>, item.table, item.columns);
+      else if (item.kind === 'row' && insert !== null) {
+        await insert(item.cells);
+        rows += 1;
+      } else throw new ServerError('dump_damaged');
+    }
+    return { header, rows, files };
+  });
+}
+
+function inserter(trx: Kysely<unknown>, table: string, columns: readonly string[]) {
+  if (!DUMP_ORDER.some((t) => t.table === table)) throw new ServerError('dump_damaged', { data: { table } });
+  const names = sql.join(columns.map((column) => sql.ref(column)));
+  return async (cells: readonly Cell[]): Promise<void> => {
+    if (cells.length !== columns.length) throw new ServerError('dump_damaged', { data: { table } });
+    await sql`insert into ${sql.table(table)} (${names}) values (${sql.join(cells)})`.execute(trx);
+  };
+}
+
+/** What the dump remembers may be older than what devices did since: nobody stays signed in, nothing is thinned out. */
+async function afterwards(database: Database<AuthorityTables>, header: DumpHeader, now: number): Promise<void> {
+  await database.kysely.transaction().execute(async (trx) => {
+    await trx.deleteFrom('sessions').execute();
+    await append(trx, { at: now, actor: 'system', action: 'server.recovered', details: { dumpMade: header.made } });
+    await holdMaintenance(trx, now, 'recovered');
+  });
+}
+
+async function* readDump(file: string, identity: string): AsyncGenerator<DumpItem> {
+  if (!existsSync(file)) throw new ServerError('dump_damaged', { message: `${file} does not exist.` });
+  const sealed = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
+  let plain: ReadableStream<Uint8Array>;
+  try {
+    plain = await openStreamWith(identity, sealed);
+  } catch (cause) {
+    const foreign = cause instanceof Error && /no identity matched/i.test(cause.message);
+    throw new ServerError(foreign ? 'dump_foreign' : 'dump_damaged', { cause });
+  }
+  const decompress = createZstdDecompress();
+  const done = pipeline(Readable.fromWeb(plain as never), decompress);
+  try {
+    yield* decodeDump(createInterface({ input: decompress, crlfDelay: Number.POSITIVE_INFINITY }));
+    await done;
+  } catch (cause) {
+    decompress.destroy();
+    await done.catch(() => undefined);
+    throw cause instanceof ServerError ? cause : new ServerError('dump_damaged', { cause });
+  }
+}
+
+/** Both take out what a failed recovery put into a database that was empty before. */
+const dropSchema = (database: Database<AuthorityTables>, schema: string) =>
+  sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.kysely);
+
+async function removeSqlite(file: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
+}

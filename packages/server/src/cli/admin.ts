@@ -1,0 +1,121 @@
+import type { Command } from 'commander';
+import { verifyChain } from '../authority/audit/audit.ts';
+import { inTransaction } from '../authority/context.ts';
+import { listDevices, removeDevice } from '../authority/devices/store.ts';
+import { theOrganization } from '../authority/organization/store.ts';
+import { ADMIN_ROLES } from '../authority/roles.ts';
+import { createPasswords } from '../authority/sign-in/passwords.ts';
+import { createUser, resetPassword, SYSTEM } from '../authority/users/create.ts';
+import { describeUsers, findUserByName, listUsers } from '../authority/users/store.ts';
+import type { ServerFlags } from '../config.ts';
+import { ServerError } from '../errors.ts';
+import { type Foundation, openFoundation } from '../foundation.ts';
+import { configOf, print, withData, withJson } from './options.ts';
+
+type Flags = ServerFlags & { json?: boolean };
+
+/** Commands on users and devices; they work beside a running server. */
+export function addAdmin(program: Command): void {
+  const admin = program.command('admin').description('Manage administrators from the machine itself.');
+  command(admin, 'create <name>', 'Create an administrator and print a one-time password.', (f, json, name) =>
+    create(f, json, name, ADMIN_ROLES),
+  );
+  command(admin, 'reset <name>', 'Give a user a new one-time password.', reset);
+
+  const user = program.command('user').description('Manage users.');
+  command(user, 'create <name>', 'Create a user and print a one-time password.', (f, json, name) =>
+    create(f, json, name),
+  );
+  command(user, 'list', 'List users.', listAllUsers);
+
+  const device = program.command('device').description('Manage devices.');
+  command(device, 'list', 'List devices.', listAllDevices);
+  command(device, 'revoke <id>', 'Remove a device by its id or GUID; its snapshots stay.', revoke);
+
+  const audit = program.command('audit').description('Look after the audit log.');
+  command(audit, 'verify', 'Recompute the chain of the audit log.', async ({ context }, json) => {
+    const entries = await verifyChain(context.database.kysely);
+    print(json, { entries }, `${entries} entries, the chain is whole.`);
+  });
+}
+
+type Work = (foundation: Foundation, json: boolean | undefined, argument: string) => Promise<void>;
+
+function command(parent: Command, usage: string, description: string, work: Work): void {
+  const takesArgument = usage.includes('<');
+  withJson(withData(parent.command(usage)))
+    .description(description)
+    .action(async (...args: unknown[]) => {
+      const { json, ...flags } = args[takesArgument ? 1 : 0] as Flags;
+      const foundation = await openFoundation(configOf(flags), { create: false, now: Date.now });
+      try {
+        await work(foundation, json, takesArgument ? String(args[0]) : '');
+      } finally {
+        await foundation.close();
+      }
+    });
+}
+
+async function create(
+  { context }: Foundation,
+  json: boolean | undefined,
+  username: string,
+  roles?: readonly string[],
+): Promise<void> {
+  const passwords = createPasswords(context.random);
+  const organization = await theOrganization(context.database.kysely);
+  const request = { organization: organization.id, username, roles };
+  const { user, oneTimePassword } = await createUser(context, passwords, SYSTEM, request);
+  const text = `User ${username}, one-time password: ${oneTimePassword}`;
+  print(json, { id: user.id, username, password: oneTimePassword }, text);
+}
+
+async function reset({ context }: Foundation, json: boolean | undefined, username: string): Promise<void> {
+  const user = await findUserByName(context.database.kysely, username);
+  if (user === undefined) throw new ServerError('user_missing', { data: { username } });
+  const password = await resetPassword(context, createPasswords(context.random), SYSTEM, user.id);
+  print(json, { id: user.id, username, password }, `User ${username}, one-time password: ${password}`);
+}
+
+const PAGE = 1000;
+
+async function listAllUsers({ context }: Foundation, json: boolean | undefined): Promise<void> {
+  const { kysely } = context.database;
+  let after: string | undefined;
+  for (;;) {
+    const rows = await listUsers(kysely, { after, limit: PAGE });
+    for (const user of await describeUsers(kysely, rows)) {
+      print(json, user, `${user.id}  ${user.state.padEnd(8)} ${user.username}  (${user.roles.join(', ')})`);
+    }
+    if (rows.length < PAGE) return;
+    after = rows.at(-1)?.username_key;
+  }
+}
+
+async function listAllDevices({ context }: Foundation, json: boolean | undefined): Promise<void> {
+  let after: string | undefined;
+  for (;;) {
+    const devices = await listDevices(context.database.kysely, { after, limit: PAGE });
+    for (const d of devices) {
+      const state = d.removed === null ? `seen ${isoTime(d.lastSeen)}` : `removed ${isoTime(d.removed)}`;
+      print(json, d, `${d.guid}  ${d.name}  ${d.username}  ${d.os.platform}  ${d.version}  ${state}`);
+    }
+    if (devices.length < PAGE) return;
+    after = devices.at(-1)?.id;
+  }
+}
+
+const isoTime = (ms: number | null) => (ms === null ? 'never' : new Date(ms).toISOString());
+
+async function revoke({ context }: Foundation, json: boolean | undefined, idOrGuid: string): Promise<void> {
+  const device = await context.database.kysely
+    .selectFrom('devices')
+    .select(['id', 'name'])
+    .where((eb) => eb.or([eb('id', '=', idOrGuid), eb('guid', '=', idOrGuid)]))
+    .executeTakeFirst();
+  const removed =
+    device !== undefined &&
+    (await inTransaction(context, (trx) => removeDevice(trx, device.id, 'system', context.now())));
+  if (!removed) throw new ServerError('device_missing', { data: { device: idOrGuid } });
+  print(json, { removed: device.id }, `Removed ${device.name}.`);
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { append } from '../authority/audit/audit.ts';
+import { inTransaction } from '../authority/context.ts';
+import { identityFromWrap } from '../authority/keyring/escrow.ts';
+import { confirmKit, openKit } from '../authority/keyring/kit.ts';
+import type { ServerFlags } from '../config.ts';
+import { writeDurably } from '../files.ts';
+import { openFoundation } from '../foundation.ts';
+import { askWords } from './ask.ts';
+import { configOf, print, withData, withJson, withKit } from './options.ts';
+import { newKit } from './start.ts';
+
+type KitFlags = ServerFlags & { words?: string; json?: boolean };
+
+export function addKit(program: Command): void {
+  const kit = program.command('kit').description('Look after the recovery kit.');
+
+  withKit(withData(kit.command('new')))
+    .description('Make a new kit and show its words; older dumps still need the older kit.')
+    .action(async (flags: ServerFlags) => {
+      const config = configOf(flags);
+      const foundation = await openFoundation(config, { create: false, now: Date.now });
+      try {
+        await newKit(config, foundation);
+      } finally {
+        await foundation.close();
+      }
+    });
+
+  withJson(withKit(withData(kit.command('confirm'))))
+    .description('Prove that file and words are kept: the server stops warning.')
+    .option('--words <file>', 'file with the words (default: asked for)')
+    .action(async ({ words, json, ...flags }: KitFlags) => {
+      const config = configOf(flags);
+      const foundation = await openFoundation(config, { create: false, now: Date.now });
+      try {
+        const { context, keystore } = foundation;
+        await confirmKit(keystore, config.kitFile, await askWords(words), context.now());
+        await inTransaction(context, (trx) =>
+          append(trx, { at: context.now(), actor: 'system', action: 'kit.confirmed' }),
+        );
+        print(json, { confirmed: true }, 'The kit opens with these words. Keep both away from this machine.');
+      } finally {
+        await foundation.close();
+      }
+    });
+
+  withJson(withKit(kit.command('identity')))
+    .description("Open a user's identity out of escrow, for a restore from a store point without a server.")
+    .requiredOption('--wrap <file>', "the archive's identities/<...>.age for the escrow recipient")
+    .requiredOption('--out <file>', 'where to write the identity')
+    .option('--words <file>', 'file with the words (default: asked for)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  holdfast-server kit identity --kit recovery-kit.age --wrap store/archives/*/identities/*.age --out identity.txt',
+    )
+    .action(async ({ words, json, wrap, out, ...flags }: KitFlags & { wrap: string; out: string }) => {
+      const { escrowIdentity } = await openKit(configOf(flags).kitFile, await askWords(words));
+      await writeDurably(resolve(out), await identityFromWrap(escrowIdentity, await readFile(wrap)));
+      print(json, { identity: resolve(out) }, `Wrote ${resolve(out)}. It opens the archive: delete it afterwards.`);
+    });
+}

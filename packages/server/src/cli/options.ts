@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { loadConfig, type ServerConfig, type ServerFlags } from '../config.ts';
+
+/** Options that several commands share. */
+
+export type DataOptions = { readonly data?: string; readonly kit?: string; readonly database?: string };
+
+export const withData = (command: Command): Command =>
+  command
+    .option('--data <dir>', 'data folder (default: ./holdfast-data, or $HOLDFAST_DATA)')
+    .option('--database <url>', 'postgres:// URL (default: SQLite in the data folder, or $HOLDFAST_DATABASE)');
+
+export const withKit = (command: Command): Command =>
+  command.option('--kit <file>', 'recovery kit (default: recovery-kit.age in the data folder, or $HOLDFAST_KIT)');
+
+export const withJson = (command: Command): Command => command.option('--json', 'print one JSON object');
+
+export const configOf = (flags: ServerFlags): ServerConfig => loadConfig(flags);
+
+/** A result for a program or for a person. */
+export function print(json: boolean | undefined, result: Record<string, unknown>, text: string): void {
+  process.stdout.write(json === true ? `${JSON.stringify(result)}\n` : `${text}\n`);
+}

@@ -1,0 +1,90 @@
+import { Cron } from 'croner';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { append } from './authority/audit/audit.ts';
+import type { Authority } from './authority/authority.ts';
+import { inTransaction } from './authority/context.ts';
+import { writeDump } from './authority/dump/write-dump.ts';
+import { serverCertificate } from './authority/keyring/keystore.ts';
+import type { ServerConfig } from './config.ts';
+import { ServerError } from './errors.ts';
+import type { Foundation } from './foundation.ts';
+import { VERSION } from './version.ts';
+
+/** What the server does by the clock. A failed job is logged and tried again at its next time. */
+
+export type JobOptions = {
+  readonly config: ServerConfig;
+  readonly foundation: Foundation;
+  readonly authority: Pick<Authority, 'tidy'>;
+  readonly https: FastifyInstance;
+  readonly names: readonly string[];
+  readonly log: Logger;
+};
+
+const HOURLY = '17 * * * *';
+const DAILY = '31 4 * * *';
+
+export function startJobs(options: JobOptions): { stop(): Promise<void> } {
+  const { config, log } = options;
+  const running = new Set<Promise<void>>();
+  const job = (name: string, schedule: string, work: () => Promise<void>) =>
+    new Cron(schedule, { protect: true, unref: true }, () => {
+      const run = work()
+        .catch((err: unknown) => log.error({ err, job: name }, 'job failed'))
+        .finally(() => running.delete(run));
+      running.add(run);
+      return run;
+    });
+  const jobs = [
+    job('dump', config.dumpSchedule, () => nightlyDump(options)),
+    job('tidy', HOURLY, () => options.authority.tidy()),
+    job('certificate', DAILY, () => renewCertificate(options)),
+  ];
+  return {
+    async stop() {
+      for (const cron of jobs) cron.stop();
+      await Promise.all(running);
+    },
+  };
+}
+
+async function nightlyDump({ config, foundation, log }: JobOptions): Promise<void> {
+  try {
+    const path = await makeDump(config, foundation);
+    log.info({ path }, 'dump made');
+  } catch (error) {
+    if (!(error instanceof ServerError && error.code === 'kit_missing')) throw error;
+    log.error({ code: error.code }, error.message);
+  }
+}
+
+/** Writes a dump and notes it. */
+export async function makeDump(
+  config: Pick<ServerConfig, 'keystoreDir' | 'dumpDir' | 'dumpsKept'>,
+  { context, keystore }: Foundation,
+): Promise<string> {
+  const path = await writeDump({
+    database: context.database,
+    keystoreDir: config.keystoreDir,
+    serverId: keystore.serverId,
+    dumpDir: config.dumpDir,
+    version: VERSION,
+    now: context.now(),
+    kept: config.dumpsKept,
+  });
+  const details = { path };
+  await inTransaction(context, (trx) =>
+    append(trx, { at: context.now(), actor: 'system', action: 'dump.made', details }),
+  );
+  return path;
+}
+
+/** New connections get the new certificate, those in progress go on. */
+async function renewCertificate({ foundation, https, names, log }: JobOptions): Promise<void> {
+  const { keystore, context } = foundation;
+  const { certificate, key, renewed } = await serverCertificate(keystore, names, context.now());
+  if (!renewed) return;
+  (https.server as unknown as import('node:tls').Server).setSecureContext({ cert: certificate, key });
+  log.info('certificate renewed');
+}
