@@ -1,0 +1,279 @@
+/**
+ * Makes trees out of what the workers report, from the leaves up.
+ *
+ * ```
+ * a job's report -> each of its items that is settled tells the nodes that wait for it
+ * a node that waits for nothing more:
+ *   live entries = for each entry seen: the record's, or the item's, with the child's tree
+ *   gone entries = what the record had and is not there any more, and what was gone before
+ *   tree chunks (tree-chunks.ts), record into the cache, then the parent
+ * ```
+ * What could not be read keeps its last known entry; what is known to be removed goes to the gone entries.
+ */
+import type { Segment } from '../format/tree.ts';
+import { MAX_ENTRY_SEGMENTS } from '../format/tree.ts';
+import { joinPath } from '../source/paths.ts';
+import { ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source/rows.ts';
+import type { Xattr } from '../source/source.ts';
+import type { Cache, Totals } from './cache.ts';
+import type { ClaimTable } from './claim-table.ts';
+import type { Content } from './content.ts';
+import { goneEntries } from './gone.ts';
+import type { HardLinks } from './hard-links.ts';
+import { type ItemReport, JobReport } from './job-report.ts';
+import { isKnownFile, type KnownFiles, Presence } from './known-files.ts';
+import { addTotals, childNamed, NO_TOTALS, type Node } from './node.ts';
+import { NOTHING, recordEntry } from './plan.ts';
+import { DirectoryRecord, type Entry, encodeRecord, fingerprintOfRecord, treeEntry } from './record.ts';
+import { Plan, type PlanMemory } from './shared.ts';
+import type { TreeChunks } from './tree-chunks.ts';
+import type { Skip } from './walk.ts';
+
+/** An attribute longer than this is left out and reported: an entry has to fit into a chunk. */
+const LONGEST_XATTR: number = 1024 * 1024;
+const NO_FINGERPRINT: Buffer = Buffer.alloc(16);
+
+export type AssemblerOptions = {
+  readonly cache: Cache;
+  readonly table: Pick<ClaimTable, 'has'>;
+  readonly trees: TreeChunks;
+  readonly links: HardLinks;
+  readonly known: KnownFiles;
+  readonly excluded: (path: Buffer, directory: boolean) => boolean;
+  readonly skip: (skip: Skip) => void;
+  /** When a deletion is found, ms. */
+  readonly now: number;
+  /** Gone entries deleted before this are dropped; 0 for never. */
+  readonly goneBefore: number;
+};
+
+/** What has become of a directory's entries. */
+type Assembled = { readonly live: Entry[]; readonly whole: boolean };
+
+export class Assembler {
+  private readonly options: AssemblerOptions;
+  private readonly plan: Plan;
+  private readonly waiters: readonly (readonly Node[])[];
+  private readonly reports: (JobReport | null)[];
+  private readonly firstItems: number[];
+  private readonly settledItems: Uint8Array;
+  /** Items that are the same as one whose content is not known yet. */
+  private readonly followers = new Map<number, number[]>();
+  private readonly jobOfItem: Int32Array;
+  made = 0;
+
+  constructor(options: AssemblerOptions, memory: PlanMemory, waiters: readonly (readonly Node[])[]) {
+    this.options = options;
+    this.plan = new Plan(memory);
+    this.waiters = waiters;
+    this.reports = Array.from({ length: memory.jobs }, () => null);
+    this.settledItems = new Uint8Array(memory.items);
+    this.jobOfItem = new Int32Array(memory.items);
+    this.firstItems = [];
+    for (let job = 0; job < memory.jobs; job++) {
+      const { first, count } = this.plan.job(job);
+      this.firstItems.push(first);
+      this.jobOfItem.fill(job, first, first + count);
+    }
+  }
+
+  /** Makes all nodes that wait for nothing; `nodes` in walk order. */
+  start(nodes: readonly Node[]): void {
+    for (let i = nodes.length - 1; i >= 0; i--) {
+      const node = nodes[i] as Node;
+      if (node.dirty && node.pending === 0) this.finishUpwards(node);
+    }
+  }
+
+  take(job: number, bytes: Buffer): void {
+    const report = new JobReport(bytes);
+    this.reports[job] = report;
+    for (const { id, length } of report.bundles()) this.options.cache.setBundle(id, length);
+    const first = this.firstItems[job] as number;
+    for (let i = 0; i < report.count; i++) this.settle(first + i, report.sameAs(i));
+  }
+
+  private settle(item: number, same: number): void {
+    if (same >= 0 && !isKnownFile(same) && this.settledItems[same] === 0) {
+      const waiting = this.followers.get(same);
+      if (waiting) waiting.push(item);
+      else this.followers.set(same, [item]);
+      return;
+    }
+    this.settledItems[item] = 1;
+    for (const node of this.waiters[item] ?? []) {
+      node.pending--;
+      if (node.pending === 0) this.finishUpwards(node);
+    }
+    const followers = this.followers.get(item);
+    this.followers.delete(item);
+    for (const follower of followers ?? []) this.settle(follower, -1);
+  }
+
+  private finishUpwards(from: Node): void {
+    for (let node: Node | null = from; node?.dirty; ) {
+      this.finish(node);
+      const parent: Node | null = node.parent;
+      if (parent === null) return;
+      parent.pending--;
+      if (parent.pending > 0) return;
+      node = parent;
+    }
+  }
+
+  private finish(node: Node): void {
+    const { cache, trees } = this.options;
+    const record = node.base && cache.record(node.base);
+    const { live, whole } = this.assemble(node, record);
+    const gone = node.kind === 'way' ? [] : this.gone(node, record, live);
+    node.tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
+    node.totals = this.totals(node, live);
+    this.remember(node, live, gone, whole);
+    node.dirty = false;
+    node.sources = null;
+    if (node.kind !== 'listed') return;
+    node.kind = 'as-before';
+    node.listing = null;
+  }
+
+  private remember(node: Node, live: Entry[], gone: Entry[], whole: boolean): void {
+    const { cache } = this.options;
+    const bytes = encodeRecord(node.path, live, gone);
+    const record = new DirectoryRecord(bytes);
+    const state = {
+      fingerprint: whole ? fingerprintOfRecord(record) : NO_FINGERPRINT,
+      tree: node.tree as Uint8Array,
+      oldestGone: gone.reduce((oldest, { deleted }) => (oldest === 0 ? deleted : Math.min(oldest, deleted)), 0),
+      totals: node.totals,
+    };
+    node.base = cache.put(node.hash, state, bytes);
+    node.cacheRow = cache.find(node.hash);
+    this.made++;
+  }
+
+  private assemble(node: Node, record: DirectoryRecord | null): Assembled {
+    const live: Entry[] = [];
+    let whole = true;
+    const rows = node.listing?.rows ?? (record as DirectoryRecord).rows;
+    const names = node.listing?.names ?? (record as DirectoryRecord).names;
+    const sources = node.sources as Int32Array;
+    for (let i = 0; i < sources.length; i++) {
+      const row = rows.subarray(i * ROW_LENGTH, (i + 1) * ROW_LENGTH);
+      const entry = this.entry(node, rowName(row, 0, names), row, sources[i] as number, record);
+      if (entry === null || entry.again) whole = false;
+      if (entry !== null) live.push(entry);
+    }
+    const carried = this.carryFailed(node, record);
+    if (carried === null) return { live, whole };
+    return { live: [...live, ...carried].sort((a, b) => a.name.compare(b.name)), whole: false };
+  }
+
+  /** What the walk could not look at stays as it was; `null` if it could look at everything. */
+  private carryFailed(node: Node, record: DirectoryRecord | null): Entry[] | null {
+    const failed = (node.listing?.failed ?? []).filter(({ reason }) => reason !== 'socket');
+    if (failed.length === 0) return null;
+    return failed
+      .map(({ name }) => (record ? this.lastKnown(record, record.find(name), null) : null))
+      .filter((entry) => entry !== null);
+  }
+
+  private entry(node: Node, name: Buffer, row: Buffer, source: number, record: DirectoryRecord | null): Entry | null {
+    const known = record?.find(name) ?? -1;
+    const child = rowType(row, 0) === TYPE.directory ? childNamed(node, name) : null;
+    if (child?.kind === 'vanished') return null;
+    if (child?.kind === 'kept') return record && this.lastKnown(record, known, TYPE.directory);
+    const base = { name, group: this.options.links.groupOf(row), deleted: 0, again: false };
+    if (source < 0) {
+      const k = recordEntry(source);
+      const content = source === NOTHING || record === null ? {} : record.content(k);
+      const again = source !== NOTHING && record !== null && record.again(k);
+      const group = source !== NOTHING && record !== null && node.listing === null ? record.group(k) : base.group;
+      return { ...base, group, again, row, content: withTree(content, child) };
+    }
+    const report = this.report(source);
+    if (report.kind === 'failed') return this.failed(node, name, report, record, known, rowType(row, 0), child);
+    const after = report.row ?? row;
+    const content = withTree(this.contentOf(node, name, report), child);
+    if (report.note) this.options.skip({ path: joinPath(node.path, name), reason: `attributes: ${report.note}` });
+    const again = report.again || report.note !== '';
+    return { ...base, group: this.options.links.groupOf(after), row: after, again, content };
+  }
+
+  private failed(
+    node: Node,
+    name: Buffer,
+    report: ItemReport & { kind: 'failed' },
+    record: DirectoryRecord | null,
+    known: number,
+    type: number,
+    child: Node | null,
+  ): Entry | null {
+    this.options.skip({ path: joinPath(node.path, name), reason: report.gone ? 'vanished' : report.reason });
+    if (report.gone || record === null) return null;
+    const entry = this.lastKnown(record, known, type);
+    return entry && child ? { ...entry, content: withTree(entry.content, child) } : entry;
+  }
+
+  /** The record's entry, to be looked at again, if all its chunks are there. */
+  private lastKnown(record: DirectoryRecord, known: number, type: number | null): Entry | null {
+    if (known < 0 || (type !== null && record.type(known) !== type)) return null;
+    return new Presence(this.options.table, record).has(known) ? { ...record.entry(known), again: true } : null;
+  }
+
+  private report(item: number): ItemReport {
+    const job = this.jobOfItem[item] as number;
+    return (this.reports[job] as JobReport).item(item - (this.firstItems[job] as number));
+  }
+
+  private contentOf(node: Node, name: Buffer, report: Exclude<ItemReport, { kind: 'failed' }>): Content {
+    let content = report.content;
+    if (report.kind === 'same') content = { ...content, segments: this.segmentsOf(report.value) };
+    const { segments, xattrs } = content;
+    if (segments && segments.length > MAX_ENTRY_SEGMENTS) {
+      const { segments: _, ...rest } = content;
+      content = { ...rest, list: this.options.trees.list(segments) };
+    }
+    return xattrs ? { ...content, ...this.limitXattrs(node, name, xattrs) } : content;
+  }
+
+  private segmentsOf(value: number): readonly Segment[] {
+    if (isKnownFile(value)) return this.options.known.segments(this.options.cache, value);
+    const report = this.report(value);
+    return report.kind === 'failed' ? [] : (report.content.segments ?? []);
+  }
+
+  private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[]): { xattrs: readonly Xattr[] } {
+    const fitting = xattrs.filter(([, value]) => value.length <= LONGEST_XATTR);
+    if (fitting.length < xattrs.length)
+      this.options.skip({ path: joinPath(node.path, name), reason: 'attribute too long' });
+    return { xattrs: fitting };
+  }
+
+  private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[]): Entry[] {
+    if (record === null) return [];
+    const { table, now, goneBefore, excluded } = this.options;
+    const presence = new Presence(table, record);
+    return goneEntries(record, live, {
+      now,
+      goneBefore,
+      excluded: (name, directory) => excluded(joinPath(node.path, name), directory),
+      present: (entry) => presence.has(entry),
+    });
+  }
+
+  private totals(node: Node, live: readonly Entry[]): Totals {
+    let own: Totals = NO_TOTALS;
+    for (const { row } of live) own = addTotals(own, totalsOf(row));
+    return node.children.reduce((sum, child) => addTotals(sum, child.totals), own);
+  }
+}
+
+function totalsOf(row: Buffer): Totals {
+  const type = rowType(row, 0);
+  if (type === TYPE.file) return { files: 1, directories: 0, others: 0, bytes: rowSize(row, 0) };
+  return type === TYPE.directory ? { ...NO_TOTALS, directories: 1 } : { ...NO_TOTALS, others: 1 };
+}
+
+function withTree(content: Content, child: Node | null): Content {
+  return child ? { ...content, tree: child.tree as Uint8Array } : content;
+}

@@ -1,0 +1,251 @@
+/**
+ * What this machine remembers of the last backup of one set to one destination: for each directory its fingerprint, its tree's id and its
+ * record (record.ts); the lengths of bundles; the last snapshot object. It only saves work: without it, or with a damaged one, a
+ * backup reads everything again.
+ *
+ * Directories stand under the hash of their path. A row is 136 bytes in one buffer, records are read when they are needed:
+ *
+ * ```
+ * path hash (16) · fingerprint (16) · tree id (32) · f64 record at · u32 its length · u32 its crc ·
+ * f64 oldest deletion (0: none) · f64 files, directories, others, bytes of the whole subtree · u32 x 4 spare
+ * ```
+ * A transaction's payload is `u32 rows, u32 bundles, u32 length of the note · rows · bundles (id prefix 16, u32 length) · note`; a row whose
+ * record has length 0 is a directory that is no more.
+ */
+import { hash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { FileLog, MemoryLog, type RecordLog } from './cache-log.ts';
+import { DirectoryRecord } from './record.ts';
+
+const ROW = 136;
+const PREFIX = 16;
+const PAYLOAD_HEAD = 12;
+/** Dead bytes that are not worth rewriting the file for. */
+const SLACK = 4 * 1024 * 1024;
+const PRIVATE = 0o700;
+
+export type Totals = {
+  readonly files: number;
+  readonly directories: number;
+  readonly others: number;
+  readonly bytes: number;
+};
+/** Where a record lies; stays good whatever replaces it. */
+export type RecordPlace = { readonly at: number; readonly length: number; readonly crc: number };
+export type DirectoryState = {
+  readonly fingerprint: Uint8Array;
+  readonly tree: Uint8Array;
+  /** ms, 0 without gone entries. */
+  readonly oldestGone: number;
+  readonly totals: Totals;
+};
+
+/** A record that does not hash to what its row says. The cache is of no use any more. */
+export class CacheDamaged extends Error {}
+
+export class Cache {
+  private log: RecordLog;
+  private readonly path: string | null;
+  private readonly binding: Buffer;
+  private rows: Buffer = Buffer.alloc(64 * ROW);
+  private count = 0;
+  private readonly index = new Map<string, number>();
+  private changed = new Set<number>();
+  private readonly bundles = new Map<string, number>();
+  private newBundles = new Set<string>();
+  private liveBytes = 0;
+  /** What the owner wants to find again: bytes it encodes itself. */
+  note: Buffer = Buffer.alloc(0);
+
+  private constructor(log: RecordLog, path: string | null, binding: Buffer) {
+    this.log = log;
+    this.path = path;
+    this.binding = binding;
+  }
+
+  /** `owner` is whatever the cache belongs to: another owner's is not found. */
+  static open(directory: string | null, owner: readonly Uint8Array[]): Cache {
+    const binding = hash('sha256', Buffer.concat(owner), 'buffer');
+    if (directory === null) return new Cache(new MemoryLog(), null, binding);
+    mkdirSync(directory, { recursive: true, mode: PRIVATE });
+    const path = join(directory, `${binding.toString('hex', 0, 16)}.cache`);
+    const opened = FileLog.open(path, binding);
+    if (opened === null) return new Cache(FileLog.create(path, binding), path, binding);
+    const cache = new Cache(opened.log, path, binding);
+    for (const payload of opened.payloads) cache.apply(payload);
+    cache.changed.clear();
+    return cache;
+  }
+
+  get isEmpty(): boolean {
+    return this.index.size === 0;
+  }
+
+  get size(): number {
+    return this.index.size;
+  }
+
+  /** Of all directories that stand in it. */
+  get recordBytes(): number {
+    return this.liveBytes;
+  }
+
+  /** The row of a directory, or -1. */
+  find(pathHash: Buffer): number {
+    return this.index.get(pathHash.toString('latin1')) ?? -1;
+  }
+
+  *all(): Iterable<number> {
+    yield* this.index.values();
+  }
+
+  pathHash(row: number): Buffer {
+    return this.rows.subarray(row * ROW, row * ROW + 16);
+  }
+
+  fingerprint(row: number): Buffer {
+    return this.rows.subarray(row * ROW + 16, row * ROW + 32);
+  }
+
+  tree(row: number): Buffer {
+    return Buffer.from(this.rows.subarray(row * ROW + 32, row * ROW + 64));
+  }
+
+  place(row: number): RecordPlace {
+    const at = row * ROW;
+    const { rows } = this;
+    return { at: rows.readDoubleLE(at + 64), length: rows.readUInt32LE(at + 72), crc: rows.readUInt32LE(at + 76) };
+  }
+
+  oldestGone(row: number): number {
+    return this.rows.readDoubleLE(row * ROW + 80);
+  }
+
+  totals(row: number): Totals {
+    const [files, directories, others, bytes] = [88, 96, 104, 112].map((at) => this.rows.readDoubleLE(row * ROW + at));
+    return { files, directories, others, bytes } as Totals;
+  }
+
+  record(place: RecordPlace): DirectoryRecord {
+    const bytes = this.log.read(place.at, place.length);
+    if (bytes.length !== place.length || crc32(bytes) !== place.crc) throw new CacheDamaged();
+    return new DirectoryRecord(bytes);
+  }
+
+  put(pathHash: Buffer, state: DirectoryState, record: Buffer): RecordPlace {
+    const row = this.rowFor(pathHash);
+    this.liveBytes += record.length - this.place(row).length;
+    const place = { at: this.log.append(record), length: record.length, crc: crc32(record) };
+    const at = row * ROW;
+    const { rows } = this;
+    rows.set(state.fingerprint, at + 16);
+    rows.set(state.tree, at + 32);
+    rows.writeDoubleLE(place.at, at + 64);
+    rows.writeUInt32LE(place.length, at + 72);
+    rows.writeUInt32LE(place.crc, at + 76);
+    const { files, directories, others, bytes } = state.totals;
+    for (const [i, n] of [state.oldestGone, files, directories, others, bytes].entries())
+      rows.writeDoubleLE(n, at + 80 + 8 * i);
+    this.changed.add(row);
+    return place;
+  }
+
+  /** Forgets every directory that is not among `rows`. */
+  retain(rows: ReadonlySet<number>): void {
+    for (const [key, row] of this.index) {
+      if (rows.has(row)) continue;
+      this.liveBytes -= this.place(row).length;
+      this.rows.writeUInt32LE(0, row * ROW + 72);
+      this.index.delete(key);
+      this.changed.add(row);
+    }
+  }
+
+  bundleLength(id: Uint8Array): number | undefined {
+    return this.bundles.get(keyOf(id));
+  }
+
+  setBundle(id: Uint8Array, length: number): void {
+    const key = keyOf(id);
+    if (this.bundles.get(key) === length) return;
+    this.bundles.set(key, length);
+    this.newBundles.add(key);
+  }
+
+  /** Makes the present state the one that is found next time. */
+  commit(): void {
+    if (this.path !== null && this.log.size > 2 * this.liveBytes + SLACK) this.compact(this.path);
+    this.log.commit(this.payload([...this.changed], [...this.newBundles]));
+    this.changed.clear();
+    this.newBundles.clear();
+  }
+
+  close(): void {
+    this.log.close();
+  }
+
+  private compact(path: string): void {
+    const fresh = FileLog.create(path, this.binding);
+    for (const row of this.index.values()) {
+      const place = this.place(row);
+      const bytes = this.log.read(place.at, place.length);
+      if (crc32(bytes) !== place.crc) throw new CacheDamaged();
+      this.rows.writeDoubleLE(fresh.append(bytes), row * ROW + 64);
+    }
+    this.log.close();
+    this.log = fresh;
+    this.changed = new Set(this.index.values());
+    this.newBundles = new Set(this.bundles.keys());
+  }
+
+  private payload(rows: readonly number[], bundles: readonly string[]): Buffer {
+    const head = Buffer.alloc(PAYLOAD_HEAD);
+    head.writeUInt32LE(rows.length, 0);
+    head.writeUInt32LE(bundles.length, 4);
+    head.writeUInt32LE(this.note.length, 8);
+    const table = Buffer.alloc(bundles.length * (PREFIX + 4));
+    for (const [i, key] of bundles.entries()) {
+      table.write(key, i * (PREFIX + 4), 'latin1');
+      table.writeUInt32LE(this.bundles.get(key) as number, i * (PREFIX + 4) + PREFIX);
+    }
+    return Buffer.concat([
+      head,
+      ...rows.map((row) => this.rows.subarray(row * ROW, (row + 1) * ROW)),
+      table,
+      this.note,
+    ]);
+  }
+
+  private apply(payload: Buffer): void {
+    const [rows, bundles, note] = [0, 4, 8].map((at) => payload.readUInt32LE(at)) as [number, number, number];
+    let at = PAYLOAD_HEAD;
+    for (let i = 0; i < rows; i++, at += ROW) this.applyRow(payload.subarray(at, at + ROW));
+    for (let i = 0; i < bundles; i++, at += PREFIX + 4) {
+      this.bundles.set(payload.toString('latin1', at, at + PREFIX), payload.readUInt32LE(at + PREFIX));
+    }
+    this.note = payload.subarray(at, at + note);
+  }
+
+  private applyRow(bytes: Buffer): void {
+    const row = this.rowFor(bytes.subarray(0, 16));
+    this.liveBytes -= this.place(row).length;
+    bytes.copy(this.rows, row * ROW);
+    this.liveBytes += this.place(row).length;
+    if (this.place(row).length === 0) this.index.delete(bytes.toString('latin1', 0, 16));
+  }
+
+  private rowFor(pathHash: Buffer): number {
+    const key = pathHash.toString('latin1');
+    const known = this.index.get(key);
+    if (known !== undefined) return known;
+    const row = this.count++;
+    if (this.count * ROW > this.rows.length) this.rows = Buffer.concat([this.rows], this.rows.length * 2);
+    pathHash.copy(this.rows, row * ROW);
+    this.index.set(key, row);
+    return row;
+  }
+}
+
+const keyOf = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, PREFIX).toString('latin1');

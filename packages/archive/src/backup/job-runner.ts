@@ -1,0 +1,304 @@
+/**
+ * One worker's loop over the jobs of a round (format §3.4).
+ *
+ * ```
+ * while a job is left:
+ *   read all items of the job, give small files their ids
+ *   wait until all jobs below have decided
+ *   decide which small files are new, pass the turn on
+ *   in parallel from here: join the new ones, cut, name, compress, seal, append
+ *   report
+ * ```
+ * A file of 128 KiB or more is cut as it is read and has nothing to decide: equal content gives equal chunks.
+ */
+import type { Cut } from '../chunk/fastcdc.ts';
+import type { ArchiveCrypto } from '../format/archive-crypto.ts';
+import { KIND } from '../format/kinds.ts';
+import { type Segment, SMALL_FILE } from '../format/tree.ts';
+import { codeOf, isGone } from '../source/node-source.ts';
+import { rowChangedMs, rowSize, TYPE } from '../source/rows.ts';
+import type { Extent, FileSource, OpenFile, Xattr } from '../source/source.ts';
+import type { Content } from './content.ts';
+import type { FileTable } from './file-table.ts';
+import { type ItemReport, JobReportWriter } from './job-report.ts';
+import { LargeFile, type Tiny } from './large-file.ts';
+import type { PackFiller } from './pack-filler.ts';
+import { type Controls, type Item, JOB, type Plan, Stopped } from './shared.ts';
+
+/** Bytes of a batch as the walk saw them; a file may have grown since. */
+export const BATCH_BYTES: number = 8 * 1024 * 1024;
+/** A file that changed so shortly before its reading began may change again without a new time stamp, ms. */
+const SETTLED_MS = 2_000;
+
+export type JobTools = {
+  readonly crypto: ArchiveCrypto;
+  readonly source: FileSource;
+  readonly files: FileTable;
+  readonly packs: PackFiller;
+  readonly plan: Plan;
+  readonly controls: Controls;
+  readonly cutData: Cut;
+  readonly cutBundle: Cut;
+  /** Longest piece of a data chunk. */
+  readonly dataMax: number;
+  /** Called after each piece of work: keeps to the share of the processor. */
+  readonly pace: () => void;
+  readonly report: (job: number, bytes: Buffer) => void;
+};
+
+export type Metadata = {
+  readonly row: Buffer;
+  readonly xattrs: readonly Xattr[];
+  readonly note: string;
+  readonly extents: readonly Extent[] | null;
+  readonly again: boolean;
+};
+
+/** A small file whose content lies in the batch buffer. */
+type Small = Metadata & {
+  readonly start: number;
+  readonly length: number;
+  readonly fileId: Uint8Array | null;
+  /** Of the file table: -1 for content that nobody has. */
+  known: number;
+  segments: Segment[];
+};
+
+type Read = Small | { readonly report: ItemReport } | { readonly large: Item };
+
+export class JobRunner {
+  private readonly tools: JobTools;
+  private readonly large: LargeFile;
+  private buffer: Buffer;
+
+  constructor(tools: JobTools) {
+    this.tools = tools;
+    this.buffer = Buffer.allocUnsafeSlow(BATCH_BYTES + 2 * SMALL_FILE);
+    this.large = new LargeFile(tools);
+  }
+
+  run(): void {
+    const { controls, plan, packs, source } = this.tools;
+    for (let job = controls.takeJob(); job < plan.jobCount; job = controls.takeJob()) {
+      controls.checkStop();
+      this.tools.report(job, this.runJob(job));
+      packs.tend();
+      source.close();
+      this.tools.pace();
+    }
+  }
+
+  private runJob(job: number): Buffer {
+    const { kind, first, count } = this.tools.plan.job(job);
+    const reports = new JobReportWriter();
+    if (kind === JOB.large) this.runLarge(job, first, reports);
+    else this.runBatch(job, first, count, reports);
+    return reports.finish();
+  }
+
+  private runLarge(job: number, first: number, reports: JobReportWriter): void {
+    const { controls, plan } = this.tools;
+    const opened = this.large.begin(plan.item(first));
+    if ('small' in opened) {
+      const small = this.loadTiny(opened);
+      this.decide(job, first, [small]);
+      this.bundle([small], reports);
+      reports.add(smallReport(small));
+    } else {
+      controls.passTurn(job);
+      reports.add('report' in opened ? opened.report : this.large.finish(opened));
+    }
+    controls.addProgress(1, 0);
+  }
+
+  /** It shrank, or is nearly all holes. */
+  private loadTiny({ small, ...metadata }: Tiny): Small {
+    this.ensure(small.length);
+    this.buffer.set(small);
+    return this.toSmall(0, small.length, metadata);
+  }
+
+  /** A file that had been small when it was walked. The turn is over: if it is small again by now, it is stored without asking. */
+  private finishGrown(item: Item, reports: JobReportWriter): void {
+    const opened = this.large.begin(item);
+    if ('small' in opened) {
+      const small = this.loadTiny(opened);
+      this.bundle([small], reports);
+      reports.add(smallReport(small));
+    } else reports.add('report' in opened ? opened.report : this.large.finish(opened));
+  }
+
+  private runBatch(job: number, first: number, count: number, reports: JobReportWriter): void {
+    const { plan, controls } = this.tools;
+    const reads: Read[] = [];
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const read = this.read(plan.item(first + i), at);
+      if ('start' in read) at += read.length;
+      reads.push(read);
+    }
+    const smalls = reads.map((read) => ('start' in read ? read : null));
+    this.decide(job, first, smalls);
+    this.bundle(
+      smalls.filter((small) => small !== null),
+      reports,
+    );
+    controls.addProgress(count, at);
+    for (const read of reads) {
+      if ('start' in read) reports.add(smallReport(read));
+      else if ('report' in read) reports.add(read.report);
+      else this.finishGrown(read.large, reports);
+    }
+  }
+
+  private read(item: Item, at: number): Read {
+    try {
+      if (item.type === TYPE.file) return this.readFile(item, at);
+      return { report: this.attributes(item) };
+    } catch (error) {
+      return { report: failure(error) };
+    }
+  }
+
+  private attributes(item: Item): ItemReport {
+    const { source } = this.tools;
+    const target = item.type === TYPE.symlink ? { target: source.readLink(item.path) } : {};
+    const { xattrs, note } = readXattrs(() => source.xattrs(item.path));
+    const content: Content = xattrs.length > 0 ? { ...target, xattrs } : target;
+    return { kind: 'done', row: null, content, again: false, note, value: -1 };
+  }
+
+  private readFile(item: Item, at: number): Read {
+    const { source } = this.tools;
+    this.ensure(at + SMALL_FILE);
+    const began = source.now();
+    const file = source.open(item.path);
+    try {
+      const { length, row } = readUpTo(file, this.buffer, at, SMALL_FILE);
+      if (length >= SMALL_FILE) return { large: item };
+      return this.toSmall(at, length, {
+        row,
+        ...readXattrs(() => file.xattrs()),
+        again: !settled(row, began),
+        extents: null,
+      });
+    } finally {
+      file.close();
+    }
+  }
+
+  private toSmall(start: number, length: number, metadata: Metadata): Small {
+    const fileId = length > 0 ? this.tools.crypto.fileId(this.buffer.subarray(start, start + length)) : null;
+    return { ...metadata, start, length, fileId, known: -1, segments: [] };
+  }
+
+  private ensure(length: number): void {
+    if (length <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(length, this.buffer.length * 2));
+    larger.set(this.buffer);
+    this.buffer = larger;
+  }
+
+  /** In the order of the jobs: who comes first stores, all others refer to it. */
+  private decide(job: number, first: number, smalls: readonly (Small | null)[]): void {
+    const { controls, files } = this.tools;
+    controls.awaitTurn(job);
+    for (const [i, small] of smalls.entries()) {
+      if (small?.fileId) small.known = files.getOrSet(small.fileId, 0, first + i);
+    }
+    controls.passTurn(job);
+  }
+
+  /** Joins what is new, cuts it, and tells each file where it lies. */
+  private bundle(smalls: readonly Small[], reports: JobReportWriter): void {
+    const fresh = smalls.filter((small) => small.fileId !== null && small.known < 0);
+    let end = 0;
+    for (const { start, length } of fresh) {
+      if (start !== end) this.buffer.copyWithin(end, start, start + length);
+      end += length;
+    }
+    const { cutBundle, packs } = this.tools;
+    const places = new Places(fresh);
+    for (let at = 0; at < end; ) {
+      const length = cutBundle(this.buffer, at, end);
+      const id = packs.store(KIND.bundle, this.buffer.subarray(at, at + length));
+      reports.bundle(id, length);
+      places.add(id, at, length);
+      at += length;
+      this.tools.controls.checkStop();
+    }
+  }
+}
+
+/** Hands the pieces of a bundle out to the files that lie in them, both in order. */
+class Places {
+  private readonly files: readonly Small[];
+  private index = 0;
+  private start = 0;
+
+  constructor(files: readonly Small[]) {
+    this.files = files;
+  }
+
+  add(id: Uint8Array, at: number, length: number): void {
+    const end = at + length;
+    for (;;) {
+      const file = this.files[this.index];
+      if (file === undefined) return;
+      const from = Math.max(this.start, at);
+      const to = Math.min(this.start + file.length, end);
+      if (from >= to) return;
+      file.segments.push({ id, offset: from - at, length: to - from });
+      if (to < this.start + file.length) return;
+      this.start += file.length;
+      this.index++;
+    }
+  }
+}
+
+/** Reads until the end or until `limit`, and looks at the file afterwards. The row's size is what was read. */
+export function readUpTo(file: OpenFile, into: Buffer, at: number, limit: number): { length: number; row: Buffer } {
+  let length = file.read(into, at, limit, null);
+  let row = file.stat();
+  while (length < limit && length !== rowSize(row, 0)) {
+    const more = file.read(into, at + length, limit - length, null);
+    if (more === 0) break;
+    length += more;
+    row = file.stat();
+  }
+  row.writeDoubleLE(length, 32);
+  return { length, row };
+}
+
+function smallReport(small: Small): ItemReport {
+  const { row, again, fileId, segments, known, xattrs, note, extents } = small;
+  const content: Content = {
+    ...(fileId ? { fileId } : {}),
+    ...(fileId && known < 0 ? { segments } : {}),
+    ...(xattrs.length > 0 ? { xattrs } : {}),
+    ...(extents ? { extents } : {}),
+  };
+  return { kind: fileId && known >= 0 ? 'same' : 'done', row, content, again, note, value: known };
+}
+
+/** Did the file rest long enough before its reading began for any later change to show? */
+export function settled(row: Buffer, began: number): boolean {
+  return rowChangedMs(row, 0) <= began - SETTLED_MS;
+}
+
+/** Content is worth more than its attributes: what cannot be read of them is noted. */
+export function readXattrs(read: () => readonly Xattr[]): { xattrs: readonly Xattr[]; note: string } {
+  try {
+    return { xattrs: read(), note: '' };
+  } catch (error) {
+    const report = failure(error);
+    return { xattrs: [], note: report.kind === 'failed' ? report.reason : '' };
+  }
+}
+
+export function failure(error: unknown): ItemReport {
+  if (error instanceof Stopped) throw error;
+  // What the file system refuses is an outcome; anything else is a fault of ours and ends the run.
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) throw error;
+  return { kind: 'failed', reason: codeOf(error), gone: isGone(error) };
+}

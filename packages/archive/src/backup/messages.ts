@@ -1,0 +1,36 @@
+/** What the main thread and its workers say to each other. */
+import type { ArchiveKeys } from '../format/keys.ts';
+import type { SourceModule, SourceOptions } from '../source/source.ts';
+import type { FilledPack } from './pack-filler.ts';
+import type { PlanMemory } from './shared.ts';
+
+/** Given to a worker at its start. */
+export type WorkerData = {
+  readonly keys: ArchiveKeys;
+  readonly sourceModule: SourceModule | null;
+  readonly sourceOptions: SourceOptions;
+  readonly fingerprints: SharedArrayBuffer;
+};
+
+export type ToWorker =
+  /** Directories to be looked at: sized paths, one after the other. */
+  | { readonly kind: 'walk'; readonly count: number; readonly paths: Uint8Array }
+  | {
+      readonly kind: 'jobs';
+      readonly plan: PlanMemory;
+      readonly controls: SharedArrayBuffer;
+      readonly claims: SharedArrayBuffer;
+      readonly files: SharedArrayBuffer;
+      /** Share of a processor. */
+      readonly share: number;
+    };
+
+export type FromWorker =
+  | { readonly kind: 'walked'; readonly reports: Uint8Array }
+  /** `bound`: see pack-filler.ts. */
+  | { readonly kind: 'job'; readonly job: number; readonly report: Uint8Array; readonly bound: number }
+  | { readonly kind: 'pack'; readonly pack: FilledPack; readonly bound: number }
+  /** No job is left for this worker; what its last pack would have held. */
+  | { readonly kind: 'idle'; readonly loose: { frames: Uint8Array[]; ids: Uint8Array; lowest: number } | null }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly error: unknown };

@@ -1,0 +1,305 @@
+/**
+ * Sends packs, children before parents (ARCHIVE §5.1).
+ *
+ * ```
+ * data packs:   at once, some at a time, in any order
+ * tree packs:   one at a time, in order; each only when every chunk claimed before its last tree was made lies in an acknowledged pack
+ * at the end:   what the workers had left over is packed together; less than 4 MiB in all goes with the snapshot as one mixed pack
+ * ```
+ * "Claimed before" is a number (claim-table.ts). For each worker the lowest claim that may not be acknowledged yet is known: of its packs
+ * under way, and of the one it is filling (its *bound*, told with every message). A tree pack with mark m may go when none is below m.
+ *
+ * A tree that the destination refuses because it lacks what the tree links ends the sending of trees (`refused`), not the run: data goes
+ * on, and the next round makes the trees again.
+ */
+import { hash } from 'node:crypto';
+import type { CommitResult, PackUpload } from '../endpoint/endpoint.ts';
+import { ArchiveError } from '../errors.ts';
+import { PACK_TARGET, PackWriter } from '../format/pack.ts';
+import type { ClaimTable } from './claim-table.ts';
+import type { Destination } from './destination.ts';
+import type { BackupEvent } from './options.ts';
+import { type FilledPack, NO_CLAIM, newHash } from './pack-filler.ts';
+
+/** Less than this goes in one request with the snapshot (ARCHIVE §4). */
+const MIXED_BYTES: number = 4 * 1024 * 1024;
+/** Trees that wait for so long that the workers are asked to send what they have. */
+const WAITING_BYTES: number = 64 * 1024 * 1024;
+/** Data packs under way at the same time. */
+export const PARALLEL_PUTS = 3;
+
+export type LooseFrames = { readonly frames: readonly Uint8Array[]; readonly ids: Uint8Array; readonly lowest: number };
+type Frame = { readonly id: Uint8Array; readonly frame: Uint8Array };
+type Packed = PackUpload & { readonly ids: Uint8Array };
+type TreePack = Packed & { readonly mark: number };
+
+export type UploadOptions = {
+  readonly destination: Pick<Destination, 'putPack' | 'commit'>;
+  readonly table: Pick<ClaimTable, 'claims'>;
+  readonly archiveId: Uint8Array;
+  readonly workers: number;
+  readonly onEvent: (event: BackupEvent) => void;
+  /** Asks the workers to close their packs. */
+  readonly closePacks: () => void;
+  /** A data pack is acknowledged: its worker may fill another. */
+  readonly givePermit: () => void;
+  /** The run cannot go on. */
+  readonly fail: (error: unknown) => void;
+};
+
+export class Upload {
+  private readonly options: UploadOptions;
+  private readonly bounds: number[];
+  /** Data that is not acknowledged. */
+  private readonly outstanding = new Set<{ readonly lowest: number }>();
+  private readonly turns: (() => void)[] = [];
+  private active = 0;
+  private trees: Frame[] = [];
+  private treeBytes = 0;
+  private mark = 0;
+  private queue: TreePack[] = [];
+  private sendingTrees = false;
+  private loose: LooseFrames[] = [];
+  private settled: (() => void)[] = [];
+  /** What the destination lacks, by its own account. */
+  refused: readonly Uint8Array[] | null = null;
+  bytesStored = 0;
+  packs = 0;
+
+  constructor(options: UploadOptions) {
+    this.options = options;
+    this.bounds = Array.from({ length: options.workers }, () => 0);
+  }
+
+  /** All workers begin another round. */
+  begin(): void {
+    this.bounds.fill(0);
+    this.refused = null;
+  }
+
+  setBound(worker: number, bound: number): void {
+    this.bounds[worker] = bound;
+    this.pump();
+  }
+
+  addData(worker: number, pack: FilledPack, bound: number): void {
+    this.send(pack.lowest, { id: pack.packId, bytes: pack.bytes, ids: pack.ids }, this.options.givePermit);
+    this.setBound(worker, bound);
+  }
+
+  /** A worker is done: it claims nothing more. What it has left waits here. */
+  addLoose(worker: number, loose: LooseFrames | null): void {
+    if (loose) {
+      this.outstanding.add(loose);
+      this.loose.push(loose);
+    }
+    this.setBound(worker, NO_CLAIM);
+  }
+
+  /** In order: children before parents. */
+  addTree(id: Uint8Array, frame: Uint8Array): void {
+    this.trees.push({ id, frame });
+    this.treeBytes += frame.length;
+    this.mark = this.options.table.claims;
+    if (this.treeBytes >= PACK_TARGET) this.closeTrees();
+  }
+
+  /** Resolves when all trees made so far are acknowledged, or refused; the workers may go on meanwhile. */
+  async sendTrees(): Promise<void> {
+    this.closeTrees();
+    this.options.closePacks();
+    await this.until(() => this.refused !== null || this.queue.length === 0);
+  }
+
+  /** All workers are done: sends the rest and, if there is one, the snapshot. `null` if trees or snapshot were refused. */
+  async finish(object: Uint8Array): Promise<CommitResult | null> {
+    const mixed = this.packs === 0 && this.active === 0 && this.queue.length === 0 ? this.mixedPack() : null;
+    if (mixed === null) {
+      this.sendLoose();
+      this.closeTrees();
+      await this.until(() => this.active === 0 && (this.refused !== null || this.queue.length === 0));
+      if (this.refused !== null) return null;
+    }
+    return this.commit(object, mixed);
+  }
+
+  /** After a refusal: sends the data that is left, and forgets the trees, whose ids are given back. */
+  async abandonTrees(): Promise<Uint8Array[]> {
+    this.sendLoose();
+    await this.until(() => this.active === 0);
+    const queued = this.queue.flatMap(({ ids }) => split(ids));
+    const ids = [...queued, ...this.trees.map(({ id }) => id)];
+    this.queue = [];
+    this.trees = [];
+    this.treeBytes = 0;
+    return ids;
+  }
+
+  private async commit(object: Uint8Array, mixed: Packed | null): Promise<CommitResult | null> {
+    const { destination } = this.options;
+    try {
+      const result = await destination.commit(object, mixed ?? undefined, mixed?.ids);
+      if (mixed) {
+        this.count(mixed, 'stored');
+        this.loose = [];
+        this.outstanding.clear();
+        this.trees = [];
+        this.treeBytes = 0;
+      }
+      return result;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.refused = error.data.ids ?? [];
+      return null;
+    }
+  }
+
+  private mixedPack(): Packed | null {
+    const data = this.loose.flatMap(({ frames }) => frames);
+    const bytes = this.treeBytes + data.reduce((sum, frame) => sum + frame.length, 0);
+    if (bytes >= MIXED_BYTES || bytes === 0) return null;
+    const ids = Buffer.concat([...this.loose.map((loose) => loose.ids), ...this.trees.map(({ id }) => id)]);
+    return this.packed([...data, ...this.trees.map(({ frame }) => frame)], ids);
+  }
+
+  private closeTrees(): void {
+    if (this.trees.length === 0) return;
+    const ids = Buffer.concat(this.trees.map(({ id }) => id));
+    const packed = this.packed(
+      this.trees.map(({ frame }) => frame),
+      ids,
+    );
+    this.queue.push({ ...packed, mark: this.mark });
+    this.trees = [];
+    this.treeBytes = 0;
+    if (this.queue.reduce((sum, { bytes }) => sum + bytes.length, 0) > WAITING_BYTES) this.options.closePacks();
+    this.pump();
+  }
+
+  /** Packs what the workers had left over. */
+  private sendLoose(): void {
+    const all = this.loose.splice(0);
+    let frames: Uint8Array[] = [];
+    let ids: Uint8Array[] = [];
+    let bytes = 0;
+    const lowest = Math.min(NO_CLAIM, ...all.map((loose) => loose.lowest));
+    const flush = () => {
+      if (frames.length > 0) this.send(lowest, this.packed(frames, Buffer.concat(ids)), () => {});
+      frames = [];
+      ids = [];
+      bytes = 0;
+    };
+    for (const loose of all) {
+      for (const [i, frame] of loose.frames.entries()) {
+        frames.push(frame);
+        ids.push(loose.ids.subarray(i * 32, (i + 1) * 32));
+        bytes += frame.length;
+        if (bytes >= PACK_TARGET) flush();
+      }
+    }
+    flush();
+    for (const loose of all) this.outstanding.delete(loose);
+  }
+
+  private packed(frames: readonly Uint8Array[], ids: Uint8Array): Packed {
+    const size = frames.reduce((sum, frame) => sum + 2 * 44 + frame.length, 0);
+    const writer = new PackWriter(this.options.archiveId, newHash, size + 65_536);
+    for (const frame of frames) writer.add(frame);
+    const bytes = writer.finish();
+    return { id: hash('sha256', bytes, 'buffer'), bytes, ids };
+  }
+
+  private send(lowest: number, pack: Packed, done: () => void): void {
+    const claim = { lowest };
+    this.outstanding.add(claim);
+    this.active++;
+    this.run(async () => {
+      await this.turn();
+      try {
+        await this.put(pack);
+      } finally {
+        this.turns.shift();
+        this.turns[PARALLEL_PUTS - 1]?.();
+      }
+      // The memory is given back at once instead of when the collector gets to it.
+      if (pack.bytes.buffer instanceof ArrayBuffer) pack.bytes.buffer.transfer(0);
+      this.outstanding.delete(claim);
+      done();
+    }).finally(() => {
+      this.active--;
+      this.pump();
+      this.wake();
+    });
+  }
+
+  private async put(pack: Packed): Promise<void> {
+    const result = await this.options.destination.putPack(pack, pack.ids);
+    this.count(pack, result);
+  }
+
+  private count({ bytes }: Packed, result: 'stored' | 'exists'): void {
+    this.packs++;
+    this.bytesStored += bytes.length;
+    this.options.onEvent({ kind: 'pack', bytes: bytes.length, result });
+  }
+
+  /** Waits until fewer than PARALLEL_PUTS are before this one. */
+  private turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.turns.push(resolve);
+      if (this.turns.length <= PARALLEL_PUTS) resolve();
+    });
+  }
+
+  private pump(): void {
+    const [next] = this.queue;
+    if (next === undefined || this.sendingTrees || this.refused !== null || this.lowest() < next.mark) return;
+    this.sendingTrees = true;
+    this.run(async () => {
+      try {
+        await this.put(next);
+        this.queue.shift();
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        this.refused = error.data.ids ?? [];
+      }
+    }).finally(() => {
+      this.sendingTrees = false;
+      this.pump();
+      this.wake();
+    });
+  }
+
+  /** Every claim below this is acknowledged. */
+  private lowest(): number {
+    let lowest = NO_CLAIM;
+    for (const bound of this.bounds) lowest = Math.min(lowest, bound);
+    for (const claim of this.outstanding) lowest = Math.min(lowest, claim.lowest);
+    return lowest;
+  }
+
+  private async run(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.options.fail(error);
+    }
+  }
+
+  /** The run's own failure ends the waiting too: whoever waits races with it. */
+  private async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.settled.push(resolve));
+  }
+
+  private wake(): void {
+    for (const resolve of this.settled.splice(0)) resolve();
+  }
+}
+
+function isMissing(error: unknown): error is ArchiveError {
+  return error instanceof ArchiveError && error.code === 'links_missing';
+}
+
+function split(ids: Uint8Array): Uint8Array[] {
+  return Array.from({ length: ids.length / 32 }, (_, i) => ids.subarray(i * 32, (i + 1) * 32));
+}

@@ -1,0 +1,232 @@
+/**
+ * The walk: which directories there are, and which of them changed.
+ *
+ * ```
+ * from "/" down to each root: a node for each directory on the way, looked at alone
+ * queue of directories -> workers, some at a time -> reports -> their sub-directories into the queue
+ * at the end: all nodes in walk order
+ * ```
+ */
+import { codeOf } from '../source/node-source.ts';
+import { componentsOf, joinPath, ROOT } from '../source/paths.ts';
+import { FLAG, pathHash, ROW_LENGTH, rowFlags, rowName, rowType, setName, TYPE, viewOf } from '../source/rows.ts';
+import type { Failure, FileSource, Listing } from '../source/source.ts';
+import { asBuffer, ByteReader, ByteWriter } from './byte-writer.ts';
+import type { Cache } from './cache.ts';
+import type { Node, NodeKind } from './node.ts';
+import { NO_TOTALS } from './node.ts';
+import type { WorkerPool } from './pool.ts';
+import { readWalkReport, type WalkReport } from './walk-report.ts';
+
+/** Directories in one message; small enough that no worker runs dry. */
+const BATCH = 64;
+/** Messages that wait at each worker, so that it never waits for us. */
+const AHEAD = 2;
+
+export type Skip = { readonly path: Buffer; readonly reason: string };
+export type Walk = {
+  /** In walk order; the first is the root of the file system. */
+  readonly nodes: Node[];
+  readonly skipped: Skip[];
+  /** Every directory below the roots was looked at. */
+  readonly full: boolean;
+};
+
+export type WalkInput = {
+  readonly roots: readonly Buffer[];
+  readonly cache: Cache;
+  readonly source: Pick<FileSource, 'stat'>;
+  readonly pool: WorkerPool;
+  readonly signal: AbortSignal;
+};
+
+export const EMPTY_LISTING: Listing = { count: 0, rows: Buffer.alloc(0), names: Buffer.alloc(0), failed: [] };
+
+export async function walkAll(input: WalkInput): Promise<Walk> {
+  const skipped: Skip[] = [];
+  const { root, tops } = wayTo(input, skipped);
+  await new Walker(input, skipped).run(tops);
+  return { nodes: inWalkOrder(root), skipped, full: true };
+}
+
+export function makeNode(cache: Cache, path: Buffer, name: Buffer, parent: Node | null, kind: NodeKind): Node {
+  const hash = pathHash(path);
+  const cacheRow = cache.find(hash);
+  return {
+    path,
+    hash,
+    name,
+    parent,
+    kind,
+    listing: null,
+    children: [],
+    base: cacheRow < 0 ? null : cache.place(cacheRow),
+    cacheRow,
+    dirty: false,
+    sources: null,
+    pending: 0,
+    tree: null,
+    totals: NO_TOTALS,
+  };
+}
+
+/** The nodes from the root of the file system down to what was selected; `tops` are the selected directories. */
+export function wayTo(input: WalkInput, skipped: Skip[]): { root: Node; tops: Node[] } {
+  const { cache, roots } = input;
+  if (roots.some((path) => path.equals(ROOT))) {
+    const root = makeNode(cache, ROOT, Buffer.alloc(0), null, 'listed');
+    return { root, tops: [root] };
+  }
+  const root = makeNode(cache, ROOT, Buffer.alloc(0), null, 'way');
+  const tops: Node[] = [];
+  descend(input, root, roots.map(componentsOf), 0, tops, skipped);
+  return { root, tops };
+}
+
+/** Lists in `node` the next names of `paths`, all of which lead through it. */
+function descend(input: WalkInput, node: Node, paths: Buffer[][], depth: number, tops: Node[], skipped: Skip[]): void {
+  const rows: { name: Buffer; row: Buffer }[] = [];
+  const failed: Failure[] = [];
+  for (const [name, below] of byName(paths, depth)) {
+    const path = joinPath(node.path, name);
+    const last = below.some((names) => names.length === depth + 1);
+    try {
+      const row = look(input.source, path, last);
+      rows.push({ name, row });
+      if (rowType(row, 0) !== TYPE.directory) continue;
+      const child = makeNode(input.cache, path, name, node, last ? 'listed' : 'way');
+      node.children.push(child);
+      if (last) tops.push(child);
+      else descend(input, child, below, depth + 1, tops, skipped);
+    } catch (error) {
+      // A root that is not there may be a disk that is not plugged in: it stays as it was.
+      if (!(error instanceof Error) || !('syscall' in error)) throw error;
+      failed.push({ name, reason: codeOf(error) });
+      skipped.push({ path, reason: codeOf(error) });
+    }
+  }
+  node.listing = listingOf(rows, failed);
+}
+
+/** On the way a link to a directory is followed, since the path goes through it. */
+function look(source: Pick<FileSource, 'stat'>, path: Buffer, last: boolean): Buffer {
+  const row = source.stat(path);
+  return !last && rowType(row, 0) === TYPE.symlink ? source.stat(path, true) : row;
+}
+
+function byName(paths: readonly Buffer[][], depth: number): [Buffer, Buffer[][]][] {
+  const groups = new Map<string, Buffer[][]>();
+  for (const names of paths) {
+    const key = (names[depth] as Buffer).toString('latin1');
+    groups.set(key, [...(groups.get(key) ?? []), names]);
+  }
+  const named = [...groups].map(([key, below]): [Buffer, Buffer[][]] => [Buffer.from(key, 'latin1'), below]);
+  return named.sort(([a], [b]) => a.compare(b));
+}
+
+/** `entries` sorted by name. */
+export function listingOf(entries: readonly { name: Buffer; row: Buffer }[], failed: readonly Failure[]): Listing {
+  const rows = Buffer.concat(entries.map(({ row }) => row));
+  const view = viewOf(rows);
+  let nameAt = 0;
+  for (const [i, { name }] of entries.entries()) {
+    setName(view, i * ROW_LENGTH, nameAt, name.length);
+    nameAt += name.length;
+  }
+  return { count: entries.length, rows, names: Buffer.concat(entries.map(({ name }) => name)), failed };
+}
+
+export class Walker {
+  private readonly input: WalkInput;
+  private readonly skipped: Skip[];
+  private queue: Node[] = [];
+  private readonly waiting: Node[][][];
+  private done: () => void = () => {};
+
+  constructor(input: WalkInput, skipped: Skip[]) {
+    this.input = input;
+    this.skipped = skipped;
+    this.waiting = Array.from({ length: input.pool.size }, () => []);
+  }
+
+  /** Looks at these directories and all below them. */
+  async run(tops: readonly Node[]): Promise<void> {
+    if (tops.length === 0) return;
+    const { pool, signal } = this.input;
+    this.queue = [...tops].reverse();
+    const finished = new Promise<void>((resolve) => {
+      this.done = resolve;
+    });
+    pool.listen((worker, message) => {
+      if (message.kind === 'walked') this.receive(worker, asBuffer(message.reports));
+    });
+    this.feed();
+    await Promise.race([finished, pool.failure, aborted(signal)]);
+  }
+
+  private feed(): void {
+    for (let round = 0; round < AHEAD; round++) {
+      for (const [worker, waiting] of this.waiting.entries()) if (waiting.length <= round) this.give(worker);
+    }
+    if (this.queue.length === 0 && this.waiting.every((batches) => batches.length === 0)) this.done();
+  }
+
+  private give(worker: number): void {
+    if (this.queue.length === 0) return;
+    const share = Math.ceil(this.queue.length / (this.waiting.length * AHEAD));
+    const batch = this.queue.splice(-Math.min(BATCH, share)).reverse();
+    const paths = new ByteWriter(batch.length * 96);
+    for (const { path } of batch) paths.sized(path);
+    this.waiting[worker]?.push(batch);
+    this.input.pool.send(worker, { kind: 'walk', count: batch.length, paths: paths.finish() });
+  }
+
+  private receive(worker: number, reports: Buffer): void {
+    const reader = new ByteReader(reports);
+    const batch = this.waiting[worker]?.shift() ?? [];
+    for (const node of batch) this.take(node, readWalkReport(reader));
+    this.feed();
+  }
+
+  private take(node: Node, report: WalkReport): void {
+    if (report.kind === 'failed') {
+      node.kind = report.gone && node.parent?.kind !== 'way' ? 'vanished' : 'kept';
+      if (node.kind === 'kept') this.skipped.push({ path: node.path, reason: report.reason });
+      return;
+    }
+    const { listing } = report;
+    node.kind = report.kind === 'changed' ? 'listed' : 'as-before';
+    if (node.kind === 'listed') node.listing = listing;
+    for (const { name, reason } of listing.failed) this.skipped.push({ path: joinPath(node.path, name), reason });
+    const found: Node[] = [];
+    for (let i = 0; i < listing.count; i++) {
+      const at = i * ROW_LENGTH;
+      if (rowType(listing.rows, at) !== TYPE.directory) continue;
+      const name = rowName(listing.rows, at, listing.names);
+      const closed = (rowFlags(listing.rows, at) & FLAG.closed) !== 0;
+      const child = makeNode(this.input.cache, joinPath(node.path, name), name, node, closed ? 'closed' : 'listed');
+      if (closed) child.listing = EMPTY_LISTING;
+      else found.push(child);
+      node.children.push(child);
+    }
+    this.queue.push(...found.reverse());
+  }
+}
+
+/** Rejects with the signal's reason. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+export function inWalkOrder(root: Node): Node[] {
+  const nodes: Node[] = [];
+  const stack = [root];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    nodes.push(node);
+    for (let i = node.children.length - 1; i >= 0; i--) stack.push(node.children[i] as Node);
+  }
+  return nodes;
+}

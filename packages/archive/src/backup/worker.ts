@@ -1,0 +1,91 @@
+/** The thread that walks, reads, cuts, seals and packs. Entry file: it is started with WorkerData and answers ToWorker. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { createCut } from '../chunk/fastcdc.ts';
+import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import { codeOf, createSource, isGone } from '../source/node-source.ts';
+import { pathHash } from '../source/rows.ts';
+import type { FileSource, SourceOptions } from '../source/source.ts';
+import { asBuffer, ByteReader, ByteWriter } from './byte-writer.ts';
+import { ClaimTable } from './claim-table.ts';
+import { FileTable } from './file-table.ts';
+import { FingerprintTable } from './fingerprint-table.ts';
+import { JobRunner } from './job-runner.ts';
+import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
+import { createPace } from './pacing.ts';
+import { PackFiller } from './pack-filler.ts';
+import { Controls, Plan, Stopped } from './shared.ts';
+import { writeFailure, writeListing } from './walk-report.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('worker.ts runs in a worker thread only.');
+const data = workerData as WorkerData;
+const crypto = createArchiveCrypto(data.keys);
+const gear = crypto.gear();
+const cutData = createCut(gear, data.keys.dataParams);
+const cutBundle = createCut(gear, data.keys.bundleParams);
+const fingerprints = new FingerprintTable(data.fingerprints);
+const source = await loadSource();
+
+async function loadSource(): Promise<FileSource> {
+  if (data.sourceModule === null) return createSource(data.sourceOptions);
+  const module = (await import(data.sourceModule.module)) as { createSource(options: SourceOptions): FileSource };
+  return module.createSource({ ...data.sourceOptions, data: data.sourceModule.data });
+}
+
+function post(message: FromWorker, transfer: ArrayBufferLike[] = []): void {
+  port?.postMessage(message, transfer as ArrayBuffer[]);
+}
+
+function walk(paths: Buffer, count: number): void {
+  const reader = new ByteReader(paths);
+  const writer = new ByteWriter(1 << 16);
+  for (let i = 0; i < count; i++) {
+    const path = Buffer.from(reader.sized());
+    try {
+      const listing = source.scan(path);
+      const hash = pathHash(path);
+      writeListing(writer, listing, (fingerprint) => fingerprints.matches(hash, fingerprint));
+    } catch (error) {
+      if (!(error instanceof Error) || !('syscall' in error)) throw error;
+      writeFailure(writer, codeOf(error), isGone(error));
+    }
+  }
+  source.close();
+  const reports = writer.finish();
+  post({ kind: 'walked', reports }, [reports.buffer]);
+}
+
+function runJobs(message: ToWorker & { kind: 'jobs' }): void {
+  const controls = new Controls(message.controls);
+  const packs = new PackFiller(crypto, data.keys.archiveId, new ClaimTable(message.claims), controls, (pack, bound) =>
+    post({ kind: 'pack', pack, bound }, [pack.bytes.buffer]),
+  );
+  const runner = new JobRunner({
+    crypto,
+    source,
+    packs,
+    controls,
+    cutData,
+    cutBundle,
+    dataMax: data.keys.dataParams.max,
+    files: new FileTable(message.files),
+    plan: new Plan(message.plan),
+    pace: createPace(
+      message.share,
+      (ms) => controls.pause(ms),
+      () => performance.now(),
+    ),
+    report: (job, report) => post({ kind: 'job', job, report, bound: packs.bound }, [report.buffer]),
+  });
+  runner.run();
+  post({ kind: 'idle', loose: packs.takeLoose() });
+}
+
+port.on('message', (message: ToWorker) => {
+  try {
+    if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
+    else runJobs(message);
+  } catch (error) {
+    post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error });
+  }
+});
