@@ -92,8 +92,7 @@ export class ArchiveFixture {
 
   /** A directory whose files each are one chunk or one list. */
   tree(content: Readonly<Record<string, FixtureChunk>>, gone?: FixtureChunk): FixtureChunk {
-    const entries = Object.entries(content).map(([name, chunk]) => this.entry(name, chunk));
-    entries.sort((a, b) => compareBytes(a.name, b.name));
+    const entries = this.entries(content);
     const children = [...Object.values(content), ...(gone === undefined ? [] : [gone])];
     return this.linked(
       KIND.tree,
@@ -104,14 +103,14 @@ export class ArchiveFixture {
 
   /** Deleted entries. */
   gone(content: Readonly<Record<string, FixtureChunk>>): FixtureChunk {
-    const entries = Object.entries(content).map(([name, chunk]) => ({ ...this.entry(name, chunk), deleted: 1 }));
+    const entries = this.entries(content).map((entry) => ({ ...entry, deleted: 1 }));
     return this.linked(KIND.gone, encodeDirectory({ entries }), Object.values(content));
   }
 
   /** A directory in parts, each given by its content. */
   indexed(...parts: readonly Readonly<Record<string, FixtureChunk>>[]): FixtureChunk {
     const children = parts.map((content) => {
-      const entries = Object.entries(content).map(([name, chunk]) => this.entry(name, chunk));
+      const entries = this.entries(content);
       return {
         first: entries[0]?.name as Uint8Array,
         chunk: this.linked(KIND.part, encodeDirectory({ entries }), Object.values(content)),
@@ -170,6 +169,11 @@ export class ArchiveFixture {
     children: readonly FixtureChunk[],
   ): FixtureChunk {
     return this.seal(kind, encoded.body, encoded.links, children);
+  }
+
+  private entries(content: Readonly<Record<string, FixtureChunk>>): TreeEntry[] {
+    const entries = Object.entries(content).map(([name, chunk]) => this.entry(name, chunk));
+    return entries.sort((a, b) => compareBytes(a.name, b.name));
   }
 
   private entry(name: string, chunk: FixtureChunk): TreeEntry {
