@@ -50,6 +50,7 @@ export type RunningServer = {
   readonly httpPort: number;
   readonly httpsPort: number;
   readonly foundation: Foundation;
+  readonly authority: Authority;
   readonly routes: readonly Route[];
   enrolmentString(): Promise<string>;
   close(): Promise<void>;
@@ -127,6 +128,7 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
     httpPort,
     httpsPort: endpoint.port,
     foundation,
+    authority,
     routes: routes.map((r) => r.route),
     async enrolmentString() {
       return authority.enrolmentString((await theOrganization(context.database.kysely)).registration_key);

@@ -42,9 +42,17 @@ export const openStreamWith = (
   file: ReadableStream<Uint8Array>,
 ): Promise<ReadableStream<Uint8Array>> => decrypterWith(identity).decrypt(file);
 
-export async function sealWithPassphrase(passphrase: string, bytes: Uint8Array): Promise<Uint8Array> {
+/** What a passphrase costs to try, as a power of two: a second, and 256 MiB. */
+export const SCRYPT_WORK = 18;
+
+export async function sealWithPassphrase(
+  passphrase: string,
+  bytes: Uint8Array,
+  scryptWork: number = SCRYPT_WORK,
+): Promise<Uint8Array> {
   const encrypter = new Encrypter();
   encrypter.setPassphrase(passphrase);
+  encrypter.setScryptWorkFactor(scryptWork);
   return encrypter.encrypt(bytes);
 }
 

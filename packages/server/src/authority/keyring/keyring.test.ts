@@ -25,7 +25,7 @@ const directory = mkdtempSync(join(tmpdir(), 'holdfast-keyring-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 const keystore = await createKeystore(join(directory, 'keystore'), NOW);
 const kitFile = join(directory, 'kit.age');
-const words = await makeKit(keystore, kitFile, { now: NOW, random: randomBytes });
+const words = await makeKit(keystore, kitFile, { now: NOW, random: randomBytes, scryptWork: 10 });
 const refusedWith = (code: string) => (e: unknown) =>
   (e instanceof ServerError || e instanceof ProtocolError) && e.code === code;
 
@@ -123,7 +123,7 @@ test('confirming notes that the words are kept; a kit of another server does not
   assert.equal((await readRecovery(keystore.folder))?.confirmed, null);
   const other = await createKeystore(join(directory, 'other'), NOW);
   const otherKit = join(directory, 'other.age');
-  const otherWords = await makeKit(other, otherKit, { now: NOW, random: randomBytes });
+  const otherWords = await makeKit(other, otherKit, { now: NOW, random: randomBytes, scryptWork: 10 });
   await assert.rejects(confirmKit(keystore, otherKit, otherWords, NOW + 1), refusedWith('kit_foreign'));
   await confirmKit(keystore, kitFile, words, NOW + 1);
   assert.equal((await readRecovery(keystore.folder))?.confirmed, NOW + 1);

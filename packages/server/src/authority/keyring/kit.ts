@@ -38,7 +38,7 @@ const hashOf = (file: Uint8Array): string => createHash('sha256').update(file).d
 export async function makeKit(
   keystore: Keystore,
   kitFile: string,
-  options: { now: number; random: (length: number) => Uint8Array },
+  options: { now: number; random: (length: number) => Uint8Array; scryptWork?: number },
 ): Promise<string> {
   const recovery = await newAgeKey();
   const director = newSigningKey();
@@ -53,7 +53,8 @@ export async function makeKit(
     directorRootKey: director.pem,
   };
   const words = newWords(options.random);
-  const file = await sealWithPassphrase(words, new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`));
+  const text = new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
+  const file = await sealWithPassphrase(words, text, options.scryptWork);
   await writeDurably(kitFile, file);
   await writeRecovery(keystore.folder, {
     format: 1,

@@ -15,9 +15,10 @@ export function signInRoutes(context: AuthorityContext, passwords: Passwords): S
     serve(identityRoutes.signIn, async ({ body, address }) => {
       const user = await verifyCredentials(context, passwords, { ...body, address });
       const session = await inTransaction(context, async (trx) => {
+        const opened = await openSession(context, trx, user.id);
         const details = { address };
         await append(trx, { at: context.now(), actor: `user:${user.id}`, action: 'user.signed_in', details });
-        return openSession(context, trx, user.id);
+        return opened;
       });
       return { ...session, user: await describeUser(kysely, user), permissions: await grantsOf(kysely, user.id) };
     }),
