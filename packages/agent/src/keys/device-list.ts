@@ -1,0 +1,85 @@
+import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
+import { ArchiveError } from '@holdfast/archive/errors.ts';
+import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
+import {
+  type DeviceList,
+  deviceOf,
+  emptyDeviceList,
+  type ListedDevice,
+  newestDeviceList,
+  signDeviceList,
+  withDevice,
+} from '@holdfast/archive/keys/device-list.ts';
+import type { Identity } from '@holdfast/archive/keys/identity.ts';
+import type { Home } from '../state/home.ts';
+import { rememberDeviceList, seenDeviceList } from '../state/trust.ts';
+
+/**
+ * The signed list of the user's devices: what snapshots are checked against, and who gets the identity when it changes. The
+ * server's own list of devices is never used for that: it could name one of its own.
+ */
+type Lists = Pick<ArchiveEndpoint, 'archiveId' | 'deviceLists' | 'putDeviceList'>;
+
+/** Devices of one user may enrol at the same moment; each then finds its counter taken. */
+const TRIES = 5;
+
+/** The newest list that the identity signed, never older than one this device has seen; `null` where there is none yet. */
+export async function readDeviceList(
+  home: Home | null,
+  endpoint: Lists,
+  identity: Pick<Identity, 'signing'>,
+  signal?: AbortSignal,
+): Promise<DeviceList | null> {
+  const archive = toHex(endpoint.archiveId);
+  const stored = await endpoint.deviceLists(signal);
+  try {
+    const seen = home === null ? 0 : seenDeviceList(home, archive);
+    const { list } = await newestDeviceList(stored, endpoint.archiveId, [identity.signing.publicKey], seen);
+    if (home !== null) rememberDeviceList(home, archive, list.counter);
+    return list;
+  } catch (error) {
+    if (error instanceof ArchiveError && error.code === 'device_list_missing' && stored.length === 0) return null;
+    throw error;
+  }
+}
+
+/** Adds the device under its present name and keys; nothing is written when the list says so already. */
+export async function joinDeviceList(
+  home: Home,
+  endpoint: Lists,
+  identity: Identity,
+  device: Omit<ListedDevice, 'removed'>,
+  signal?: AbortSignal,
+): Promise<DeviceList> {
+  for (let left = TRIES; ; left--) {
+    const current = (await readDeviceList(home, endpoint, identity, signal)) ?? emptyDeviceList(endpoint.archiveId);
+    if (isListed(current, device)) return current;
+    const next = withDevice(current, device);
+    try {
+      await endpoint.putDeviceList(next.counter, await signDeviceList(next, identity.signing), signal);
+    } catch (error) {
+      const isTaken = error instanceof ArchiveError && error.code === 'object_conflict';
+      if (!isTaken || left === 0) throw error;
+      continue;
+    }
+    rememberDeviceList(home, toHex(endpoint.archiveId), next.counter);
+    return next;
+  }
+}
+
+function isListed(list: DeviceList, device: Omit<ListedDevice, 'removed'>): boolean {
+  const listed = list.devices.find(({ deviceId }) => toHex(deviceId) === toHex(device.deviceId));
+  return (
+    listed !== undefined &&
+    listed.removed === null &&
+    listed.recipient === device.recipient &&
+    listed.name === device.name
+  );
+}
+
+/** By name or id, of all that ever were in the list: their snapshots stay. */
+export function findDevice(list: DeviceList, wanted: string): ListedDevice {
+  const named = list.devices.filter(({ name }) => name === wanted);
+  if (named.length === 1) return named[0]!;
+  return deviceOf(list, /^[0-9a-f]{32}$/.test(wanted) ? fromHex(wanted) : new TextEncoder().encode(wanted));
+}

@@ -1,0 +1,69 @@
+import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
+import { ArchiveError } from '@holdfast/archive/errors.ts';
+import { equalBytes } from '@holdfast/archive/format/ids.ts';
+import { type Identity, type PublicIdentity, parseIdentity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
+import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
+import { unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
+import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
+import { AgentError } from '../errors.ts';
+import type { RemoteClient } from '../remote/remote-client.ts';
+
+/**
+ * How a device that has no key to an archive gets one: from the organization's escrow at key level `account`, from the archive
+ * password at `archive-password`, from the exported file at `custom-key`. Never from the server alone above `account`.
+ */
+export type KeySource = {
+  /** The exported identity, as text. */
+  readonly identityFile?: string;
+  /** Asks for the archive password; rejects when nobody can be asked. */
+  readonly passphrase: () => Promise<string>;
+};
+
+type Options = {
+  readonly level: KeyLevel;
+  /** What the authority says the user's identity is; one that is not it is refused. */
+  readonly known: PublicIdentity;
+  readonly authority: Pick<RemoteClient, 'call'>;
+  readonly endpoint: Pick<ArchiveEndpoint, 'identityWraps'>;
+  readonly deviceAgeKey: string;
+  readonly signal?: AbortSignal;
+};
+
+export async function obtainIdentity(source: KeySource, options: Options): Promise<Identity> {
+  const { level, known, authority, endpoint, deviceAgeKey, signal } = options;
+  if (source.identityFile !== undefined) return identityFromFile(source.identityFile, known);
+  switch (level) {
+    case 'account': {
+      const wrap = await authority.call(deviceRoutes.identity, {}, signal ? { signal } : {});
+      return unwrapIdentity(wrap, { ageIdentity: deviceAgeKey }, known);
+    }
+    case 'archive-password': {
+      const wrap = await passphraseWrap(endpoint, signal);
+      return unwrapIdentity(wrap, { passphrase: await source.passphrase() }, known);
+    }
+    case 'custom-key':
+      throw new AgentError('identity_needed');
+    default:
+      return level satisfies never;
+  }
+}
+
+export async function passphraseWrap(
+  endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const wrap = (await endpoint.identityWraps(signal)).find(({ name }) => name === PASSPHRASE_WRAP_NAME);
+  if (wrap === undefined) throw new AgentError('identity_needed', { what: 'The archive has no password of its own' });
+  return wrap.bytes;
+}
+
+export async function identityFromFile(text: string, known?: PublicIdentity): Promise<Identity> {
+  const identity = await parseIdentity(text);
+  if (known !== undefined && !isSame(publicIdentity(identity), known))
+    throw new AgentError('identity_foreign', { cause: new ArchiveError('identity_changed') });
+  return identity;
+}
+
+const isSame = (a: PublicIdentity, b: PublicIdentity): boolean =>
+  a.recipient === b.recipient && equalBytes(a.publicKey, b.publicKey);
