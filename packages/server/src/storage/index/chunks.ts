@@ -5,7 +5,7 @@
 
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { PackedFrame } from '@holdfast/archive/format/pack.ts';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { On } from './open-index.ts';
 import { idRecords, joinedHex, PREFIX_LENGTH, positionOf, prefixOf, prefixRecords, records } from './records.ts';
 import { LOST, PACK_STATE } from './tables.ts';
@@ -24,30 +24,25 @@ const keyRecords = (keys: readonly ChunkKey[]): string =>
 /** At most so many rows in one statement of maintenance: some milliseconds on either database. */
 export const BATCH = 2048;
 
-/** One byte an id, 1 for present; `ids` is n * 32 bytes. */
-export async function presentFlags(on: On, archive: number, epoch: number, ids: Uint8Array): Promise<Uint8Array> {
+/** One byte an id, 1 for those with a location that passes; `ids` is n * 32 bytes. */
+async function flagsOf(on: On, archive: number, ids: Uint8Array, passes: RawBuilder<unknown>): Promise<Uint8Array> {
   const flags = new Uint8Array(ids.length / 32);
   if (flags.length === 0) return flags;
   const { rows } = await sql<{ ord: number }>`
     select r.ord from ${records(on.kind, 'r', PREFIX_COLUMN, idRecords(ids))}
     where exists (
-      select 1 from chunks c
-      where c.archive = ${archive} and c.prefix = r.prefix and c.lost = 0 and (c.label = 0 or c.label > ${epoch}))`.execute(
-    on.db,
-  );
+      select 1 from chunks c where c.archive = ${archive} and c.prefix = r.prefix and ${passes})`.execute(on.db);
   for (const { ord } of rows) flags[positionOf(on.kind, ord)] = 1;
   return flags;
 }
 
-/** The same for ids that are stored anywhere, present or not. */
-export async function storedFlags(on: On, archive: number, ids: Uint8Array): Promise<Uint8Array> {
-  const flags = new Uint8Array(ids.length / 32);
-  const { rows } = await sql<{ ord: number }>`
-    select r.ord from ${records(on.kind, 'r', PREFIX_COLUMN, idRecords(ids))}
-    where exists (select 1 from chunks c where c.archive = ${archive} and c.prefix = r.prefix)`.execute(on.db);
-  for (const { ord } of rows) flags[positionOf(on.kind, ord)] = 1;
-  return flags;
-}
+/** Ids that are present for a session of this epoch. */
+export const presentFlags = (on: On, archive: number, epoch: number, ids: Uint8Array): Promise<Uint8Array> =>
+  flagsOf(on, archive, ids, sql`c.lost = 0 and (c.label = 0 or c.label > ${epoch})`);
+
+/** Ids that are stored and neither lost nor above a loss, condemned or not. */
+export const goodFlags = (on: On, archive: number, ids: Uint8Array): Promise<Uint8Array> =>
+  flagsOf(on, archive, ids, sql`c.lost = 0`);
 
 /** Prefixes that are present, ascending, after `after`; `last` is null when none follow. */
 export async function presentPage(
@@ -112,6 +107,10 @@ export function distinctFrames(frames: readonly PackedFrame[]): PackedFrame[] {
   });
 }
 
+/** Bytes of these frames. */
+export const contentOf = (frames: readonly PackedFrame[]): number =>
+  frames.reduce((sum, frame) => sum + frame.length, 0);
+
 const FRAME_COLUMNS = [
   ['prefix', 'bytes'],
   ['offset', 'integer'],
@@ -119,7 +118,10 @@ const FRAME_COLUMNS = [
   ['kind', 'integer'],
 ] as const;
 
-/** Adds the locations of a pack whose bytes were just checked. One that is there becomes good and uncondemned. */
+/**
+ * Adds the locations of a pack whose bytes were just checked. One that is there becomes good and uncondemned; a tree that is
+ * known to be above a loss stays so.
+ */
 export async function insertChunks(
   on: On,
   archive: number,
@@ -130,10 +132,14 @@ export async function insertChunks(
   const json = JSON.stringify(frames.map((f) => [toHex(prefixOf(f.entry.id)), f.offset, f.length, f.entry.kind]));
   await sql`
     insert into chunks (archive, prefix, pack, "offset", length, kind, lost, label)
-    select cast(${archive} as bigint), r.prefix, cast(${pack} as bigint), r."offset", r.length, r.kind, 0, 0
+    select cast(${archive} as bigint), r.prefix, cast(${pack} as bigint), r."offset", r.length, r.kind,
+      case when exists (select 1 from lost_links l where l.archive = ${archive} and l.parent = r.prefix)
+        then ${sql.lit(LOST.below)} else 0 end, 0
     from ${records(on.kind, 'r', FRAME_COLUMNS, json)} where true
     on conflict (archive, prefix, pack) do update set
-      lost = 0, label = 0, "offset" = excluded."offset", length = excluded.length, kind = excluded.kind`.execute(on.db);
+ lost = excluded.lost, label = 0, "offset" = excluded."offset", length = excluded.length, kind = excluded.kind`.execute(
+    on.db,
+  );
 }
 
 export type ChunkAt = ChunkKey & { readonly kind: number; readonly label: number; readonly length: number };

@@ -13,6 +13,7 @@ import { findArchive, lockArchive, raiseEpoch } from './archives.ts';
 import {
   condemn,
   deleteCondemned,
+  goodFlags,
   insertChunks,
   locateChunks,
   moveChunks,
@@ -22,7 +23,6 @@ import {
   rowsOfPack,
   START,
   sift,
-  storedFlags,
   uncondemn,
 } from './chunks.ts';
 import { leaveLane, stillHolds, takeLane } from './jobs.ts';
@@ -379,7 +379,7 @@ onBothDatabases('the index', (fresh) => {
       const asked = Buffer.concat(Array.from({ length: 6000 }, (_, i) => chunkId(i)));
       const answer = await index.read((on) => presentFlags(on, archive, 1, asked));
       assert.ok(answer.every((flag, i) => flag === (i % 2 === 0 ? 1 : 0)));
-      const stored = await index.read((on) => storedFlags(on, archive, asked));
+      const stored = await index.read((on) => goodFlags(on, archive, asked));
       assert.deepEqual(stored, answer);
     }));
 
@@ -439,7 +439,7 @@ test('no question about a few ids reads the locations of all', async () => {
   await index.write(async (on) => {
     await addPack(on, archive, [frame(1)]);
     await presentFlags(on, archive, 1, ids(1));
-    await storedFlags(on, archive, ids(1));
+    await goodFlags(on, archive, ids(1));
     await locateChunks(on, archive, ids(1));
     await presentPage(on, archive, 1, key.prefix, 10);
     await pageOfChunks(on, archive, START, 10);

@@ -43,6 +43,24 @@ export async function markLost(
   return addLost(on, archive, bad, reason, now);
 }
 
+/** Locations in a pack that turn out to be good. */
+export async function unmarkLost(
+  on: On,
+  archive: number,
+  pack: number,
+  prefixes: readonly Uint8Array[],
+): Promise<void> {
+  await sql`
+    update chunks set lost = case
+      when exists (select 1 from lost_links l where l.archive = ${archive} and l.parent = chunks.prefix)
+        then ${sql.lit(LOST.below)} else 0 end
+    where archive = ${archive} and pack = ${pack} and lost = ${LOST.self}
+      and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})`.execute(
+    on.db,
+  );
+  await heal(on, archive, prefixes);
+}
+
 /** Ids that are nowhere. Returns those that were not known to be lost. */
 export async function addLost(
   on: On,

@@ -61,6 +61,18 @@ export const pageOfPacks = ({ db }: On, archive: number, after: number, limit: n
     .limit(limit)
     .execute();
 
+/** Packs that were not read since `before`, those that wait longest first. */
+export const packsToVerify = ({ db }: On, archive: number, before: number): Promise<Pick<Pack, 'number' | 'id'>[]> =>
+  db
+    .selectFrom('packs')
+    .select(['number', 'id'])
+    .where('archive', '=', archive)
+    .where('verified', '<', before)
+    .where('state', 'in', [PACK_STATE.live, PACK_STATE.damaged])
+    .orderBy('verified')
+    .orderBy('number')
+    .execute();
+
 /** Packs with trees, the highest first: in this order most parents come before their children. */
 export const pageOfTreePacks = ({ db }: On, archive: number, below: number, limit: number): Promise<Pack[]> =>
   db

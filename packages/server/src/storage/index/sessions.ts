@@ -20,16 +20,19 @@ export async function openSession(on: On, session: NewSession, now: number): Pro
     .executeTakeFirstOrThrow();
 }
 
-/** Unknown ones count as ended: the index may have been rebuilt since. */
-export async function requireSession({ db }: On, archive: number, id: string): Promise<Session> {
-  const session = await db
+export const findOpenSession = async ({ db }: On, archive: number, id: string): Promise<Session | null> =>
+  (await db
     .selectFrom('sessions')
     .selectAll()
     .where('id', '=', id)
     .where('archive', '=', archive)
     .where('ended', 'is', null)
-    .executeTakeFirst();
-  if (session === undefined) throw new ProtocolError('session_ended');
+    .executeTakeFirst()) ?? null;
+
+/** Unknown ones count as ended: the index may have been rebuilt since. */
+export async function requireSession(on: On, archive: number, id: string): Promise<Session> {
+  const session = await findOpenSession(on, archive, id);
+  if (session === null) throw new ProtocolError('session_ended');
   return session;
 }
 

@@ -65,6 +65,8 @@ export type PackRow = {
   /** Frames in the file, and how many of them carry links. */
   frames: number;
   trees: number;
+  /** Bytes of all its frames. */
+  content: number;
   /** Rows of `chunks` that lead here, and the bytes of their frames. */
   rows: number;
   bytes: number;
@@ -190,6 +192,7 @@ export const indexSteps = (kind: Kind): Steps => ({
       .addColumn('size', t.integer, (c) => c.notNull())
       .addColumn('frames', t.integer, (c) => c.notNull())
       .addColumn('trees', t.integer, (c) => c.notNull())
+      .addColumn('content', t.integer, (c) => c.notNull())
       .addColumn('rows', t.integer, (c) => c.notNull())
       .addColumn('bytes', t.integer, (c) => c.notNull())
       .addColumn('session', t.integer, (c) => c.notNull())

@@ -42,6 +42,7 @@ export async function addPack(
     size: 68 + 200 * frames.length,
     frames: frames.length,
     trees: frames.filter((f) => f.entry.kind === 4).length,
+    content: frames.reduce((sum, f) => sum + f.length, 0),
     rows: frames.length,
     bytes: frames.reduce((sum, f) => sum + f.length, 0),
     session,

@@ -1,0 +1,159 @@
+// The storage role: keeps archives and never needs a key.
+//
+// Nouns: a *store point* is a directory or bucket with an index of its own; an *archive* lies in one store point; a
+// *session* is one backup, restore, copy or check in progress; a *location* is where a chunk lies in a pack.
+//
+//   put     a pack is checked while it arrives, then durable, then its locations stand in the index     ingest/
+//   commit  a snapshot, when all it needs is present for the session                                   ingest/
+//   ask     present ids, locations, ranges of packs                                                    reads/
+//   keep    retention, collect, compact, verify, reconcile, rebuild                                    maintenance/
+//
+// The store point is the truth. The index (index/) only says where things lie and who is at work; it is made again from the
+// store point when it is lost or was set back.
+
+import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
+import { identityName } from '@holdfast/archive/store/layout.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import type { DatabaseConfig } from '../config.ts';
+import type { ServedRoute } from '../http/register.ts';
+import { countGeneration, indexState } from './generation.ts';
+import { openIndex } from './index/open-index.ts';
+import type { OnEvent } from './maintenance/events.ts';
+import { createMaintenance, logEvent, type Maintenance, type PolicyOf } from './maintenance/maintenance.ts';
+import { type RebuildResult, rebuildIndex } from './maintenance/rebuild.ts';
+import { ReadBudgets } from './reads/budget.ts';
+import { readIfThere } from './reads/lists.ts';
+import type { RouteContext } from './routes/context.ts';
+import { objectRoutes } from './routes/object-routes.ts';
+import { packRoutes } from './routes/pack-routes.ts';
+import { sessionRoutes } from './routes/session-routes.ts';
+import { type Ports, type StorePoint, StorePoints } from './store-point.ts';
+
+export type PointConfig = { readonly name: string; readonly index: DatabaseConfig; readonly blobs: BlobStore };
+
+export type StorageOptions = Ports & {
+  /** New archives go to the first. */
+  readonly points: readonly [PointConfig, ...PointConfig[]];
+  /** What is decided about retention; without it the policies in the store points hold, or the built-in one. */
+  readonly policyOf?: PolicyOf;
+};
+
+export type Storage = {
+  /** Their access is `capability:*`; whoever serves them checks capabilities. */
+  readonly routes: readonly ServedRoute[];
+  readonly maintenance: Maintenance;
+  /** Resolves when the index is fit for use; until then the routes answer `busy`. Rejects when it cannot be made fit. */
+  readonly ready: Promise<void>;
+  /** Null when there is none. `archive` is hex, `name` as in format §7. */
+  readIdentityWrap(archive: string, name: string): Promise<Uint8Array | null>;
+  close(): Promise<void>;
+};
+
+export async function createStorage(options: StorageOptions): Promise<Storage> {
+  const points = await openPoints(options, (point, archive) => maintenance.lossFound(point, archive));
+  const maintenance = createMaintenance(points.all, options.policyOf ?? (async () => null));
+  const closing = new AbortController();
+  let isReady = false;
+  const ready = makeReady(points, closing.signal).then(() => {
+    isReady = true;
+  });
+  ready.catch((error: unknown) => {
+    if (!closing.signal.aborted) options.log.error({ err: error }, 'the index could not be made fit for use');
+  });
+  const context: RouteContext = {
+    points,
+    budgets: new ReadBudgets(options.now),
+    requireReady: () => {
+      if (!isReady) throw new ProtocolError('busy', { message: 'The index is being rebuilt.', retryAfterMs: 30_000 });
+    },
+  };
+  return {
+    routes: [...sessionRoutes(context), ...packRoutes(context), ...objectRoutes(context)],
+    maintenance,
+    ready,
+    readIdentityWrap: (archive, name) => readIdentityWrap(points, archive, name),
+    close: async () => {
+      closing.abort();
+      await Promise.allSettled([ready, maintenance.settled()]);
+      for (const { index } of points.all) await index.close();
+    },
+  };
+}
+
+async function openPoints(options: StorageOptions, lossFound: LossFound): Promise<StorePoints> {
+  const points: StorePoint[] = [];
+  try {
+    for (const config of options.points) points.push(await openPoint(options, config, lossFound));
+  } catch (error) {
+    for (const { index } of points) await index.close();
+    throw error;
+  }
+  return new StorePoints(points as [StorePoint, ...StorePoint[]]);
+}
+
+type LossFound = (point: StorePoint, archive: Parameters<StorePoint['lossFound']>[0]) => void;
+
+async function openPoint(
+  { now, random, log, metrics, receipts }: Ports,
+  { name, index, blobs }: PointConfig,
+  lossFound: LossFound,
+  hold: 'shared' | 'alone' = 'shared',
+): Promise<StorePoint> {
+  const onIdleError = (err: Error) => log.warn({ err, point: name }, 'a connection to the index broke');
+  const opened = await openIndex(index, { hold, onIdleError });
+  const point: StorePoint = {
+    now,
+    random,
+    log,
+    metrics,
+    receipts,
+    name,
+    blobs,
+    index: opened,
+    lossFound: (archive) => lossFound(point, archive),
+  };
+  return point;
+}
+
+/** An index that is behind its store point is corrected before anybody is answered from it. */
+async function makeReady(points: StorePoints, signal: AbortSignal): Promise<void> {
+  for (const point of points.all) {
+    const state = await indexState(point);
+    if (state === 'behind') {
+      point.log.warn(
+        { point: point.name },
+        'the index is not the one last used with this store point: it is corrected',
+      );
+      await rebuildIndex(point, { fromNothing: false, signal, onEvent: (event) => logEvent(point, event) });
+    }
+    await countGeneration(point);
+  }
+}
+
+async function readIdentityWrap(points: StorePoints, archive: string, name: string): Promise<Uint8Array | null> {
+  try {
+    const { point, archive: found } = await points.find(archive);
+    return await readIfThere(point.blobs, identityName(found.id, name));
+  } catch (error) {
+    if (error instanceof ProtocolError && error.code === 'archive_unknown') return null;
+    throw error;
+  }
+}
+
+export type ReindexOptions = Ports & {
+  readonly point: PointConfig;
+  readonly onEvent?: OnEvent;
+  readonly signal?: AbortSignal;
+};
+
+/** `holdfast-server reindex`: makes the index of a store point anew, from nothing but the store point. */
+export async function reindex({ point: config, onEvent, signal, ...ports }: ReindexOptions): Promise<RebuildResult> {
+  const point = await openPoint(ports, config, () => {}, 'alone');
+  try {
+    const result = await rebuildIndex(point, { fromNothing: true, onEvent, signal });
+    await countGeneration(point);
+    return result;
+  } finally {
+    await point.index.close();
+  }
+}
