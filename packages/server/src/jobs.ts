@@ -9,6 +9,8 @@ import { serverCertificate } from './authority/keyring/keystore.ts';
 import type { ServerConfig } from './config.ts';
 import { ServerError } from './errors.ts';
 import type { Foundation } from './foundation.ts';
+import type { JobName } from './storage/maintenance/events.ts';
+import { logEvent, type Maintenance, SCHEDULE } from './storage/maintenance/maintenance.ts';
 import { VERSION } from './version.ts';
 
 /** What the server does by the clock. A failed job is logged and tried again at its next time. */
@@ -16,7 +18,8 @@ import { VERSION } from './version.ts';
 export type JobOptions = {
   readonly config: ServerConfig;
   readonly foundation: Foundation;
-  readonly authority: Pick<Authority, 'tidy'>;
+  readonly authority: Pick<Authority, 'tidy' | 'maintenanceHold'>;
+  readonly maintenance: Pick<Maintenance, 'run'>;
   readonly https: FastifyInstance;
   readonly names: readonly string[];
   readonly log: Logger;
@@ -27,11 +30,14 @@ const DAILY = '31 4 * * *';
 
 export function startJobs(options: JobOptions): { stop(): Promise<void> } {
   const { config, log } = options;
+  const closing = new AbortController();
   const running = new Set<Promise<void>>();
   const job = (name: string, schedule: string, work: () => Promise<void>) =>
     new Cron(schedule, { protect: true, unref: true }, () => {
       const run = work()
-        .catch((err: unknown) => log.error({ err, job: name }, 'job failed'))
+        .catch((err: unknown) => {
+          if (!closing.signal.aborted) log.error({ err, job: name }, 'job failed');
+        })
         .finally(() => running.delete(run));
       running.add(run);
       return run;
@@ -40,13 +46,28 @@ export function startJobs(options: JobOptions): { stop(): Promise<void> } {
     job('dump', config.dumpSchedule, () => nightlyDump(options)),
     job('tidy', HOURLY, () => options.authority.tidy()),
     job('certificate', DAILY, () => renewCertificate(options)),
+    ...SCHEDULE.map(({ job: name, cron }) => job(name, cron, () => maintain(options, name, closing.signal))),
   ];
   return {
     async stop() {
       for (const cron of jobs) cron.stop();
+      closing.abort();
       await Promise.all(running);
     },
   };
+}
+
+/** These take something away for good, so they wait until an administrator has looked at what a recovery brought back. */
+const HELD_BACK: readonly JobName[] = ['retention', 'collect'];
+
+async function maintain(options: JobOptions, job: JobName, signal: AbortSignal): Promise<void> {
+  const { authority, maintenance, log } = options;
+  if (HELD_BACK.includes(job)) {
+    const reason = await authority.maintenanceHold();
+    if (reason !== null) return log.warn({ job, reason }, 'held until "holdfast-server maintain --enable"');
+  }
+  const summary = await maintenance.run(job, { signal, onEvent: (event) => logEvent({ log }, event) });
+  log.info({ job, ...summary }, 'maintenance ran');
 }
 
 async function nightlyDump({ config, foundation, log }: JobOptions): Promise<void> {

@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { createClient } from '@holdfast/protocol/client.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { isPermission } from '@holdfast/protocol/permissions.ts';
-import type { Route } from '@holdfast/protocol/route.ts';
+import { isOctets, type Route } from '@holdfast/protocol/route.ts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { startTestServer } from './testing/test-server.ts';
 import { pinnedTransport } from './testing/transport.ts';
@@ -33,7 +33,8 @@ async function refusal(route: Route, token: string | null): Promise<{ status: nu
   const params = Object.fromEntries([...route.path.matchAll(/:(\w+)/g)].map((m) => [m[1], '0'.repeat(32)]));
   const headers = { 'x-forwarded-for': '192.0.2.1' }; // Not a caller on the machine itself
   try {
-    await client.stream(route, { params, body: {} } as never, { headers });
+    const body = isOctets(route.body) ? Uint8Array.of(0) : {};
+    await client.stream(route, { params, body } as never, { headers });
     return { status: 200, code: 'none' };
   } catch (error) {
     if (error instanceof ProtocolError) return { status: error.status, code: error.code };

@@ -3,22 +3,23 @@
  *
  *     lock the data folder; open keystore and database, or make them
  *     authority + storage -> routes -> one HTTPS app (API) and one HTTP app (health, enrolment, redirect)
- *     jobs by the clock: dump at night, tidy hourly, certificate daily
+ *     jobs by the clock: dump at night, tidy hourly, certificate daily, maintenance of archives
  *
  * `close` drains: no new requests, those in progress end, jobs end, databases close, the lock goes last.
  */
 
-import { openDiskStore } from '@holdfast/archive/store/disk.ts';
 import { systemRoutes } from '@holdfast/protocol/authority-routes.ts';
 import type { Route } from '@holdfast/protocol/route.ts';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { archivePolicy } from './archive-policy.ts';
 import { append } from './authority/audit/audit.ts';
 import { type Authority, createAuthority } from './authority/authority.ts';
 import { inTransaction } from './authority/context.ts';
 import { recordEndpoint } from './authority/endpoint-record.ts';
 import { serverCertificate } from './authority/keyring/keystore.ts';
 import { theOrganization } from './authority/organization/store.ts';
+import { settingsOf } from './authority/settings/settings.ts';
 import { createPasswords, type Passwords } from './authority/sign-in/passwords.ts';
 import type { ServerConfig } from './config.ts';
 import { lockDataFolder } from './data-lock.ts';
@@ -35,6 +36,8 @@ import { addOpenApi } from './http/openapi.ts';
 import { type Authorize, registerRoutes, type ServedRoute, serve } from './http/register.ts';
 import { identityWrapsOf } from './identity-wraps.ts';
 import { startJobs } from './jobs.ts';
+import { createStorage } from './storage/storage.ts';
+import { openStorageRole, storageOptions } from './storage-role.ts';
 import { VERSION } from './version.ts';
 
 export type ServerOptions = {
@@ -90,23 +93,29 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
   const foundation = await openFoundation(config, { create: true, now, onIdleError });
   undo.push(() => foundation.close());
   const { keystore, context } = foundation;
-  const store = await openDiskStore(config.storeDir, { create: true, now });
+  const metrics = createMetrics();
+  const role = await openStorageRole(config, keystore, { now, log, registry: metrics.registry });
+  const { kysely } = context.database;
+  const storage = await createStorage({
+    ...storageOptions(role),
+    policyOf: async () => archivePolicy(await settingsOf(kysely)),
+  });
+  undo.push(() => storage.close());
 
   const endpoint = { host: config.address ?? (await defaultAddress()), port: config.httpsPort };
   const authority = createAuthority({
     context,
     keystore,
     passwords: options.passwords ?? createPasswords(context.random),
-    wraps: identityWrapsOf(store),
+    wraps: identityWrapsOf(storage, role.store),
     version: VERSION,
     endpoint: () => endpoint,
   });
 
   const names = hostNames(endpoint.host);
   const certificate = await serverCertificate(keystore, names, now());
-  const metrics = createMetrics();
   const https = createApp({ log, tls: { cert: certificate.certificate, key: certificate.key } });
-  const routes = [...authority.routes, ...systemRoutesOf(metrics, https)];
+  const routes = [...authority.routes, ...storage.routes, ...systemRoutesOf(metrics, https)];
   await prepareHttps(https, routes, authority, metrics, log);
   const http = createApp({ log, notFound: toHttps(() => endpoint.port) });
   prepareHttp(http, authority, metrics);
@@ -117,10 +126,10 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
   );
   endpoint.port = await listen(https, { host: config.listen, port: config.httpsPort });
   const httpPort = await listen(http, { host: config.listen, port: config.httpPort });
-  await recordEndpoint(context.database.kysely, endpoint);
+  await recordEndpoint(kysely, endpoint);
   const details = { version: VERSION };
   await inTransaction(context, (trx) => append(trx, { at: now(), actor: 'system', action: 'server.started', details }));
-  const jobs = startJobs({ config, foundation, authority, https, names, log });
+  const jobs = startJobs({ config, foundation, authority, maintenance: storage.maintenance, https, names, log });
   undo.push(() => jobs.stop());
   log.info({ httpPort, httpsPort: endpoint.port, version: VERSION, serverId: keystore.serverId }, 'listening');
   return {
@@ -131,7 +140,7 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
     authority,
     routes: routes.map((r) => r.route),
     async enrolmentString() {
-      return authority.enrolmentString((await theOrganization(context.database.kysely)).registration_key);
+      return authority.enrolmentString((await theOrganization(kysely)).registration_key);
     },
   };
 }

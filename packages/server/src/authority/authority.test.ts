@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
 import { formatIdentity, generateIdentity, type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
-import { openDiskStore } from '@holdfast/archive/store/disk.ts';
-import { identityName } from '@holdfast/archive/store/layout.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
+import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
+import { decodeObjects } from '@holdfast/protocol/storage-wire.ts';
 import { onBothDatabases } from '../database/testing/both.ts';
 import { refusedWith } from '../testing/refused.ts';
 import { enrolment, startTestServer, type TestDevice, type TestServer } from '../testing/test-server.ts';
 import { verifyChain } from './audit/audit.ts';
-import { openWith, sealTo } from './keyring/age.ts';
+import { openWith, sealTo, sealWithPassphrase } from './keyring/age.ts';
 import { capabilityVerifier } from './keyring/capability-signer.ts';
 
 const MINUTE = 60_000;
@@ -44,14 +44,20 @@ onBothDatabases('authority', (fresh) => {
   // What the first device of a user does with the store point, as an agent would
   const makeIdentity = () => generateIdentity((target) => target.set?.(randomBytes(target.length)));
   const wrapNameOf = (recipient: string) => `${createHash('sha256').update(recipient).digest('hex').slice(0, 32)}.age`;
-  const storeWrap = async (archive: string, name: string, bytes: Uint8Array) => {
-    const store = await openDiskStore(t.config.storeDir, { create: true });
-    await store.put(identityName(fromHex(archive), name), bytes);
+  const storageClient = async (device: TestDevice) => {
+    const { token } = await device.client.call(deviceRoutes.capability, { body: { purpose: 'backup' } });
+    return t.client(token);
+  };
+  const storeWrap = async (device: TestDevice, archive: string, name: string, body: Uint8Array) =>
+    (await storageClient(device)).call(storageRoutes.putIdentityWrap, { params: { archive, name }, body });
+  const storedWraps = async (device: TestDevice, archive: string) => {
+    const list = await (await storageClient(device)).call(storageRoutes.identityWraps, { params: { archive } });
+    return decodeObjects(list).map(({ name }) => name);
   };
   const escrowed = async (device: TestDevice, archive: string, identity: Identity) => {
     const { escrowRecipient } = device.server;
     const wrap = await sealTo(escrowRecipient, new TextEncoder().encode(formatIdentity(identity)));
-    await storeWrap(archive, wrapNameOf(escrowRecipient), wrap);
+    await storeWrap(device, archive, wrapNameOf(escrowRecipient), wrap);
   };
   const register = (device: TestDevice, archive: string, identity: Identity) => {
     const { recipient, publicKey } = publicIdentity(identity);
@@ -402,21 +408,24 @@ onBothDatabases('authority', (fresh) => {
       device.client.call(deviceRoutes.raiseKeyLevel, { body: { level, password } });
     await assert.rejects(raise('archive-password', 'wrong'), refusedWith('sign_in_failed'));
     await assert.rejects(raise('archive-password'), refusedWith('key_wrap_missing'));
-    await storeWrap(archive, 'passphrase.age', Buffer.from('an age file'));
+    await storeWrap(
+      device,
+      archive,
+      'passphrase.age',
+      await sealWithPassphrase('a passphrase', Buffer.from('identity'), 10),
+    );
     await raise('archive-password');
-    const store = await openDiskStore(t.config.storeDir, { create: true });
-    const escrowWrap = identityName(fromHex(archive), wrapNameOf(device.server.escrowRecipient));
-    assert.equal(await store.stat(escrowWrap), null);
+    assert.deepEqual(await storedWraps(device, archive), ['passphrase.age']);
     const later = await t.enrol(user, 'later');
     assert.equal(later.user.keyLevel, 'archive-password');
     await assert.rejects(later.client.call(deviceRoutes.identity, {}), refusedWith('key_not_escrowed'));
     await assert.rejects(raise('account'), refusedWith('key_level_lower'));
     await raise('custom-key');
-    assert.equal(await store.stat(identityName(fromHex(archive), 'passphrase.age')), null);
+    assert.deepEqual(await storedWraps(device, archive), []);
     // A wrap that came back by some way is removed by asking again
     await escrowed(device, archive, await makeIdentity());
     await raise('custom-key');
-    assert.equal(await store.stat(escrowWrap), null);
+    assert.deepEqual(await storedWraps(device, archive), []);
   });
 
   test('both backup and restore need the right to use the backup app', async () => {
