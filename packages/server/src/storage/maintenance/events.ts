@@ -30,7 +30,8 @@ export type MaintenanceEvent = Of &
       }
     /** Older sessions are still open; run it again later. */
     | { readonly kind: 'waiting'; readonly sessions: number }
-    | { readonly kind: 'skipped'; readonly why: 'busy' | 'suspended' | 'stopped' }
+    /** Another run is at it; an administrator has to allow it first; reconcile found too much. */
+    | { readonly kind: 'skipped'; readonly why: 'busy' | 'held' | 'stopped' }
     | { readonly kind: 'alert'; readonly alert: AlertKind; readonly message: string; readonly data?: unknown }
     | { readonly kind: 'finished'; readonly result: Readonly<Record<string, number>> }
     | { readonly kind: 'failed'; readonly error: unknown }

@@ -39,7 +39,7 @@ export type MaintainOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** What is decided about retention for an archive (hex); null when nothing is known here. */
+/** What is decided about retention for an archive (hex); null when nothing is known here: then the last in force holds. */
 export type PolicyOf = (archive: string) => Promise<ArchivePolicy | null>;
 
 export type Maintenance = {
@@ -150,12 +150,12 @@ async function perform(
 ): Promise<Result> {
   switch (job) {
     case 'retention':
-      if (await isSuspended(point, archive, job, options)) return null;
+      if (await isHeld(point, archive, job, options)) return null;
       return inLane(point, archive, 'retention', job, options, async (run) =>
         retain(run, await policyOf(toHex(archive.id))),
       );
     case 'collect':
-      if (await isSuspended(point, archive, job, options)) return null;
+      if (await isHeld(point, archive, job, options)) return null;
       return inStructure(point, archive, job, options, collectAll);
     case 'compact':
       return inStructure(point, archive, job, options, compact);
@@ -178,15 +178,10 @@ const inStructure = (
   work: (run: Run) => Promise<Result>,
 ): Promise<Result> => inLane(point, archive, 'structure', job, options, work);
 
-async function isSuspended(
-  point: StorePoint,
-  { id }: Archive,
-  job: JobName,
-  { onEvent }: OneOptions,
-): Promise<boolean> {
+async function isHeld(point: StorePoint, { id }: Archive, job: JobName, { onEvent }: OneOptions): Promise<boolean> {
   const now = await point.index.read((on) => findArchive(on, id));
   if (now?.suspended !== 1) return false;
-  onEvent({ kind: 'skipped', why: 'suspended', job, archive: toHex(id) });
+  onEvent({ kind: 'skipped', why: 'held', job, archive: toHex(id) });
   return true;
 }
 
