@@ -111,7 +111,7 @@ export function sameVersion(a: TreeEntry, b: TreeEntry): boolean {
   );
 }
 
-/** Same bytes, link target, device or tree; attributes may differ. */
+/** Same bytes, link target, device or tree; attributes may differ. Large files that hold the same in other pieces count as different. */
 export function sameContent(a: TreeEntry, b: TreeEntry): boolean {
   return (
     a.type === b.type &&
@@ -119,9 +119,10 @@ export function sameContent(a: TreeEntry, b: TreeEntry): boolean {
     a.device?.join() === b.device?.join() &&
     sameBytes(a.tree, b.tree) &&
     sameBytes(a.target, b.target) &&
-    sameBytes(a.list, b.list) &&
     a.extents?.join() === b.extents?.join() &&
-    sameSegments(a, b)
+    (a.fileId !== undefined && b.fileId !== undefined
+      ? equalBytes(a.fileId, b.fileId)
+      : sameBytes(a.list, b.list) && sameSegments(a, b))
   );
 }
 

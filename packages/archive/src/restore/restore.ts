@@ -27,6 +27,7 @@ import type { FileTarget } from '../target/file-target.ts';
 import type { OpenedChunk } from './chunk-reader.ts';
 import { createDecodePool } from './decode-pool.ts';
 import type { ExistingMode } from './existing.ts';
+import { transferable } from './open-frame.ts';
 import type { PathLike } from './path.ts';
 import { type Counts, Report, type RestoreEvent, type RestoreResult } from './report.ts';
 import { segmentsOf } from './segments.ts';
@@ -211,6 +212,7 @@ function writing(options: RestoreOptions, reader: SessionReader, report: Report,
     flush: async (window) => {
       const deliver = (chunk: number, answer: OpenedChunk | ArchiveError): void => {
         for (const use of window.take(chunk)) put(writer, use, answer);
+        if (!(answer instanceof ArchiveError)) for (const buffer of transferable(answer.plaintext)) buffer.transfer(0);
         report.progress(reader.stats().bytesRead);
       };
       await reader.stream(window.ids, deliver, signal);

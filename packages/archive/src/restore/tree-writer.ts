@@ -8,7 +8,7 @@
  * enter  make the directory, or merge with the one that is there
  * entry  link, FIFO, device: made at once · file: left alone if it is right already, else a job (done at once when empty)
  *        a further hard link waits until the first name of its file is there
- * write / fail / seal, as chunks come: the last piece completes the file and gives it its name
+ * write / fail, as chunks come: the last piece completes the file and gives it its name
  * settle after each window: waiting hard links, then the attributes of the directories left, in that order,
  *        since both change the time of a directory
  * ```
@@ -16,11 +16,12 @@
 import { ArchiveError } from '../errors.ts';
 import type { TreeEntry } from '../format/tree.ts';
 import type { FileTarget, NewFile, TargetDirectory } from '../target/file-target.ts';
-import { asideName, deletedName, type ExistingMode, isRight } from './existing.ts';
-import { sameContent } from './lookup.ts';
-import type { Report, SkipReason } from './report.ts';
+import { isRight } from './existing.ts';
+import { HardLinks } from './hard-links.ts';
+import type { Report } from './report.ts';
+import { makeRoom, type RoomOptions, type Spot, shown, spotOf } from './room.ts';
 import { dataLength, type Placer, placerOf } from './segments.ts';
-import { pathOf, type WalkDirectory, type WalkItem } from './walk.ts';
+import type { WalkDirectory, WalkItem } from './walk.ts';
 
 export type Place = {
   /** `null`: it could not be made, so nothing below it is. */
@@ -32,10 +33,9 @@ export type Place = {
 };
 
 export type FileJob = {
+  readonly spot: Spot;
+  /** What `Window` asks for the segments of. */
   readonly entry: TreeEntry;
-  readonly path: Uint8Array;
-  readonly at: TargetDirectory;
-  readonly name: Uint8Array;
   readonly placer: Placer;
   file: NewFile | null;
   /** Bytes of its segments that have not come yet. */
@@ -43,35 +43,27 @@ export type FileJob = {
   ended: boolean;
 };
 
-/** The first name under which a hard-linked file was restored. */
-type Group = {
-  readonly entry: TreeEntry;
-  readonly at: TargetDirectory;
-  readonly name: Uint8Array;
-  state: 'coming' | 'there' | 'failed';
-};
-type WaitingLink = { readonly place: Place; readonly entry: TreeEntry; readonly collides: boolean };
-
-export type TreeWriterOptions = {
-  readonly target: FileTarget;
-  readonly report: Report;
-  readonly existing: ExistingMode;
-  readonly now: () => number;
+export type TreeWriterOptions = RoomOptions & {
   /** Directories above the selection may be reached through links: the user's paths lead there. */
   readonly followAbove: boolean;
 };
 
-type EntryItem = Extract<WalkItem, { kind: 'entry' }>;
-type EnterItem = Extract<WalkItem, { kind: 'enter' }>;
+/** An entry and the place that it belongs in. */
+type Placed = { readonly place: Place; readonly spot: Spot };
+
+type EntryItem = Pick<Extract<WalkItem, { kind: 'entry' }>, 'entry' | 'collides'>;
+type EnterItem = Pick<Extract<WalkItem, { kind: 'enter' }>, 'directory' | 'collides'>;
+
+/** Others may put something there again and again; we give way before that becomes a race without end. */
+const RETRIES = 3;
 
 export class TreeWriter {
+  private readonly options: TreeWriterOptions;
   private readonly target: FileTarget;
   private readonly report: Report;
-  private readonly options: TreeWriterOptions;
   private readonly places: Place[];
   private readonly left: Place[] = [];
-  private readonly groups = new Map<number, Group>();
-  private links: WaitingLink[] = [];
+  private readonly hardLinks = new HardLinks<Placed>();
   /** Jobs that are not ended. */
   private coming = 0;
 
@@ -79,19 +71,20 @@ export class TreeWriter {
     this.options = options;
     this.target = options.target;
     this.report = options.report;
-    const root = { parent: null, entry: null, depth: 0, above: true };
-    this.places = [{ at: options.target.root, walked: root, fresh: false, attributes: false }];
-    this.guard(new Uint8Array(0), () => this.target.sweep(this.target.root));
+    const walked = { parent: null, entry: null, depth: 0, above: true };
+    this.places = [{ at: options.target.root, walked, fresh: false, attributes: false }];
+    options.target.sweep(options.target.root);
   }
 
   enter({ directory, collides }: EnterItem): void {
     const parent = this.places.at(-1) as Place;
-    const entry = directory.entry as TreeEntry;
     let place: Place = { at: null, walked: directory, fresh: false, attributes: false };
-    if (parent.at !== null)
-      this.guard(pathOf(directory), () => {
-        place = this.makePlace(parent.at as TargetDirectory, nameOf(entry, collides), directory) ?? place;
+    if (parent.at !== null) {
+      const spot = spotOf(parent.at, parent.walked, directory.entry as TreeEntry, collides);
+      this.guard(spot, () => {
+        place = this.makePlace(spot, directory) ?? place;
       });
+    }
     if (place.at !== null && !directory.above) this.report.done.directories++;
     this.places.push(place);
   }
@@ -102,18 +95,17 @@ export class TreeWriter {
   }
 
   /** The file whose content is needed, if that is what it takes. */
-  entry({ entry, collides }: Pick<EntryItem, 'entry' | 'collides'>): FileJob | null {
+  entry({ entry, collides }: EntryItem): FileJob | null {
     const place = this.places.at(-1) as Place;
     if (place.at === null) return null;
-    if (this.groupOf(entry) === null) return this.begin(place, entry, collides);
-    this.links.push({ place, entry, collides });
-    return null;
+    const placed = { place, spot: spotOf(place.at, place.walked, entry, collides) };
+    return this.hardLinks.wait(entry, placed) ? null : this.begin(placed);
   }
 
   write(job: FileJob, position: number, bytes: Uint8Array): void {
     if (job.ended) return;
     this.guardJob(job, () => {
-      job.file ??= this.target.createFile(job.at);
+      job.file ??= this.target.createFile(job.spot.at);
       for (const { position: from, offset, length } of job.placer(position, bytes.length))
         this.target.write(job.file, offset, bytes.subarray(from - position, from - position + length));
       job.missing -= bytes.length;
@@ -124,229 +116,171 @@ export class TreeWriter {
   /** Its content cannot be had. */
   fail(job: FileJob, error: ArchiveError): void {
     if (job.ended) return;
-    this.report.damage(job.path, error.code, error.data.id ?? null);
+    this.report.damage(shown(job.spot), error.code, error.data.id ?? null);
     this.drop(job);
   }
 
   /** Makes the hard links that wait; what cannot be one is begun as a file of its own, and may give others something to wait for. */
   settleLinks(): FileJob[] {
-    const { links } = this;
-    this.links = [];
     const jobs: FileJob[] = [];
-    for (const link of links) {
-      const { place, entry, collides } = link;
-      const group = this.groupOf(entry);
-      if (group?.state === 'coming') this.links.push(link);
-      else if (group === null || !this.link(group, place, entry, collides)) {
-        const job = this.begin(place, entry, collides);
-        if (job !== null) jobs.push(job);
-      }
+    for (const placed of this.hardLinks.takeWaiting()) {
+      const { spot } = placed;
+      const first = this.hardLinks.firstOf(spot.entry);
+      if (first !== null && this.link(first, spot)) continue;
+      // An earlier one of this round may have become the first: then it is worth waiting for.
+      if (first === null && this.hardLinks.wait(spot.entry, placed)) continue;
+      const job = this.begin(placed);
+      if (job !== null) jobs.push(job);
     }
     return jobs;
   }
 
-  /** The other name of this entry's file, if that is there or coming. The same number on different content is a lie, and each is restored for itself. */
-  private groupOf(entry: TreeEntry): Group | null {
-    const group = entry.group === undefined ? undefined : this.groups.get(entry.group);
-    return group !== undefined && group.state !== 'failed' && sameContent(group.entry, entry) ? group : null;
-  }
-
   /** Gives the directories left their attributes, unless something may still be on its way into one of them. */
   settleDirectories(): void {
-    if (this.coming > 0 || this.links.length > 0) return;
+    if (this.coming > 0 || this.hardLinks.waiting > 0) return;
     for (const { at, walked } of this.left.splice(0)) {
-      const path = pathOf(walked);
-      this.guard(path, () => {
-        const lacks = this.target.setDirectoryAttributes(at as TargetDirectory, walked.entry as TreeEntry);
-        for (const lack of lacks) this.report.skip(path, lack);
+      const spot = { walked: walked.parent as WalkDirectory, entry: walked.entry as TreeEntry };
+      this.guard(spot, () => {
+        const lacks = this.target.setDirectoryAttributes(at as TargetDirectory, spot.entry);
+        for (const lack of lacks) this.report.skip(shown(spot), lack);
       });
     }
   }
 
-  private makePlace(parent: TargetDirectory, name: Uint8Array, walked: WalkDirectory): Place | null {
+  private makePlace(spot: Spot, walked: WalkDirectory): Place | null {
+    if (!this.allowsName(spot)) return null;
     const { target } = this;
-    const path = pathOf(walked);
-    if (!this.allowsName(name, path)) return null;
-    const at = target.directory(parent, name, { follow: walked.above && this.options.followAbove });
+    const at = target.directory(spot.at, spot.name, { follow: walked.above && this.options.followAbove });
     for (let attempt = 0; ; attempt++) {
       if (target.makeDirectory(at)) return { at, walked, fresh: true, attributes: true };
       if (target.isDirectory(at)) {
         target.sweep(at);
         return { at, walked, fresh: false, attributes: !walked.above };
       }
-      if (attempt === RETRIES || !this.clear(parent, name, path)) return null;
+      if (attempt === RETRIES || !makeRoom(this.options, spot)) return null;
     }
   }
 
-  private begin(place: Place, entry: TreeEntry, collides: boolean): FileJob | null {
-    const path = pathOf(place.walked, entry);
+  private begin({ place, spot }: Placed): FileJob | null {
     let job: FileJob | null = null;
-    this.guard(path, () => {
-      const name = nameOf(entry, collides);
-      if (!this.allowsName(name, path)) return;
-      const at = place.at as TargetDirectory;
-      if (!place.fresh && this.isThere(at, name, entry, path)) return;
-      if (entry.type === 'file') job = this.beginFile(at, name, entry, path);
-      else this.makeOther(at, name, entry, path);
+    this.guard(spot, () => {
+      if (!this.allowsName(spot) || (!place.fresh && this.isThere(spot))) return;
+      if (spot.entry.type === 'file') job = this.beginFile(spot);
+      else this.makeOther(spot);
     });
     return job;
   }
 
   /** Nothing is left to do: it is right already, or stays as it is. */
-  private isThere(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): boolean {
+  private isThere(spot: Spot): boolean {
+    const { at, name, entry } = spot;
     const found = this.target.stat(at, name);
     if (found === null) return false;
     if (isRight(this.target, at, name, found, entry)) {
-      if (entry.type !== 'file' || entry.xattrs !== undefined) this.attribute(at, name, entry, path);
+      if (entry.type !== 'file' || entry.xattrs !== undefined) this.attribute(spot);
       this.report.unchanged++;
-      this.finish(at, name, entry);
+      this.finish(spot);
       return true;
     }
     if (this.options.existing !== 'skip') return false;
-    this.report.skip(path, 'exists');
+    this.report.skip(shown(spot), 'exists');
     return true;
   }
 
-  private beginFile(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): FileJob | null {
+  private beginFile(spot: Spot): FileJob | null {
+    const { entry } = spot;
     const missing = dataLength(entry);
-    const job: FileJob = { entry, path, at, name, placer: placerOf(entry.extents), file: null, missing, ended: false };
-    this.remember(at, name, entry, 'coming');
+    const job: FileJob = { spot, entry, placer: placerOf(entry.extents), file: null, missing, ended: false };
+    this.hardLinks.begin(spot);
     this.coming++;
     if (missing > 0) return job;
     this.guardJob(job, () => {
-      job.file = this.target.createFile(at);
+      job.file = this.target.createFile(spot.at);
       this.complete(job);
     });
     return null;
   }
 
   private complete(job: FileJob): void {
+    const { spot, entry } = job;
     const file = job.file as NewFile;
-    const lacks = this.target.complete(file, job.entry.size ?? 0, job.entry);
-    if (!this.publish(job, file)) {
+    const lacks = this.target.complete(file, entry.size ?? 0, entry);
+    if (!this.publish(spot, file)) {
       this.drop(job);
       return;
     }
     this.end(job);
-    for (const lack of lacks) this.report.skip(job.path, lack);
-    this.finish(job.at, job.name, job.entry);
+    for (const lack of lacks) this.report.skip(shown(spot), lack);
+    this.finish(spot);
   }
 
-  private publish({ at, name, path }: FileJob, file: NewFile): boolean {
+  private publish(spot: Spot, file: NewFile): boolean {
+    const { at, name } = spot;
     for (let attempt = 0; !this.target.publish(file, name); attempt++) {
       const replaceable = this.options.existing === 'overwrite' && this.target.stat(at, name)?.type !== 'directory';
       if (replaceable) return this.target.publish(file, name, { replace: true });
-      if (attempt === RETRIES || !this.clear(at, name, path)) return false;
+      if (attempt === RETRIES || !makeRoom(this.options, spot)) return false;
     }
     return true;
   }
 
-  private makeOther(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): void {
+  private makeOther(spot: Spot): void {
     for (let attempt = 0; ; attempt++) {
-      const made = this.make(at, name, entry);
+      const made = this.make(spot);
       if (made === true) break;
-      if (made === 'unsupported') this.report.skip(path, 'type', entry.type);
-      if (made === 'unsupported' || attempt === RETRIES || !this.clear(at, name, path)) return;
+      if (made === 'unsupported') this.report.skip(shown(spot), 'type', spot.entry.type);
+      if (made === 'unsupported' || attempt === RETRIES || !makeRoom(this.options, spot)) return;
     }
-    this.attribute(at, name, entry, path);
-    this.finish(at, name, entry);
+    this.attribute(spot);
+    this.finish(spot);
   }
 
-  private make(at: TargetDirectory, name: Uint8Array, { type, target, device }: TreeEntry): boolean | 'unsupported' {
+  private make({ at, name, entry }: Spot): boolean | 'unsupported' {
+    const { type, target, device } = entry;
     if (type === 'file' || type === 'directory') throw new Error(`A ${type} is not made here.`);
     if (type === 'symlink') return this.target.makeSymlink(at, name, target ?? new Uint8Array(0));
     return this.target.makeNode(at, name, type, device);
   }
 
   /** False when it has to be a file of its own. */
-  private link(group: Group, place: Place, entry: TreeEntry, collides: boolean): boolean {
-    const path = pathOf(place.walked, entry);
+  private link(first: Spot, spot: Spot): boolean {
     let linked = false;
-    const went = this.guard(path, () => {
-      linked = this.tryLink(group, place.at as TargetDirectory, nameOf(entry, collides), entry, path);
+    const went = this.guard(spot, () => {
+      linked = this.tryLink(first, spot);
     });
     return linked || !went;
   }
 
-  private tryLink(group: Group, at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): boolean {
-    if (!this.allowsName(name, path)) return true;
-    const { target } = this;
-    const first = target.stat(group.at, group.name);
+  private tryLink(first: Spot, spot: Spot): boolean {
+    if (!this.allowsName(spot)) return true;
+    const { target, report } = this;
+    const { at, name } = spot;
     const found = target.stat(at, name);
-    if (first !== null && found?.identity === first.identity) {
-      this.report.unchanged++;
+    if (found !== null && found.identity === target.stat(first.at, first.name)?.identity) {
+      report.unchanged++;
     } else {
-      if (found !== null && !this.clearForLink(at, name, entry, path)) return true;
-      const made = target.makeHardLink(group.at, group.name, at, name);
-      if (made === 'unsupported') this.report.skip(path, 'hard_link');
+      // The same content under the same name: nothing is lost by making it the link that it was.
+      if (found !== null && isRight(target, at, name, found, spot.entry)) target.remove(at, name);
+      else if (found !== null && !makeRoom(this.options, spot)) return true;
+      const made = target.makeHardLink(first.at, first.name, at, name);
+      if (made === 'unsupported') report.skip(shown(spot), 'hard_link');
       if (made !== true) return false;
     }
-    this.finish(at, name, entry);
+    this.finish(spot);
     return true;
   }
 
-  private clearForLink(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): boolean {
-    const found = this.target.stat(at, name);
-    if (found === null) return true;
-    if (!isRight(this.target, at, name, found, entry)) return this.clear(at, name, path);
-    this.target.remove(at, name); // the same, under the same name: nothing is lost by making it the link that it was
-    return true;
+  private attribute(spot: Spot): void {
+    const lacks = this.target.setAttributes(spot.at, spot.name, spot.entry.type, spot.entry);
+    for (const lack of lacks) this.report.skip(shown(spot), lack);
   }
 
-  /** Makes the name free as the mode says; false (and listed) when it stays taken. */
-  private clear(at: TargetDirectory, name: Uint8Array, path: Uint8Array): boolean {
-    switch (this.options.existing) {
-      case 'skip':
-        this.report.skip(path, 'exists');
-        return false;
-      case 'rename':
-        return this.moveAside(at, name, path);
-      case 'overwrite':
-        return this.removeExisting(at, name, path);
-      default:
-        return this.options.existing satisfies never;
-    }
-  }
-
-  private moveAside(at: TargetDirectory, name: Uint8Array, path: Uint8Array): boolean {
-    for (let attempt = 1; attempt <= MAX_ASIDE; attempt++) {
-      const to = asideName(name, this.options.now(), attempt);
-      if (!this.target.rename(at, name, to)) continue;
-      this.report.rename(path, to);
-      return true;
-    }
-    this.report.skip(path, 'failed', 'no free name for what is there');
-    return false;
-  }
-
-  private removeExisting(at: TargetDirectory, name: Uint8Array, path: Uint8Array): boolean {
-    try {
-      this.target.remove(at, name);
-      return true;
-    } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
-      this.report.skip(path, 'in_the_way');
-      return false;
-    }
-  }
-
-  private attribute(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, path: Uint8Array): void {
-    for (const lack of this.target.setAttributes(at, name, entry.type, entry)) this.report.skip(path, lack);
-  }
-
-  private finish(at: TargetDirectory, name: Uint8Array, entry: TreeEntry): void {
+  private finish(spot: Spot): void {
     const { done } = this.report;
-    if (entry.type === 'file') done.files++;
+    if (spot.entry.type === 'file') done.files++;
     else done.others++;
-    done.bytes += entry.size ?? 0;
-    this.remember(at, name, entry, 'there');
-  }
-
-  private remember(at: TargetDirectory, name: Uint8Array, entry: TreeEntry, state: Group['state']): void {
-    if (entry.group === undefined) return;
-    const known = this.groups.get(entry.group);
-    if (known === undefined || known.state === 'failed') this.groups.set(entry.group, { entry, at, name, state });
-    else if (known.entry === entry) known.state = state;
+    done.bytes += spot.entry.size ?? 0;
+    this.hardLinks.there(spot);
   }
 
   private end(job: FileJob): void {
@@ -356,45 +290,42 @@ export class TreeWriter {
 
   private drop(job: FileJob): void {
     this.end(job);
-    this.remember(job.at, job.name, job.entry, 'failed');
+    this.hardLinks.failed(job.spot);
     const { file } = job;
-    if (file !== null) this.guard(job.path, () => this.target.discard(file));
+    if (file !== null) this.guard(job.spot, () => this.target.discard(file));
   }
 
-  private allowsName(name: Uint8Array, path: Uint8Array): boolean {
-    const problem = this.target.capabilities.problemOfName(name);
-    if (problem !== null) this.report.skip(path, 'name', problem);
+  private allowsName(spot: Spot): boolean {
+    const problem = this.target.capabilities.problemOfName(spot.name);
+    if (problem !== null) this.report.skip(shown(spot), 'name', problem);
     return problem === null;
   }
 
   private guardJob(job: FileJob, act: () => void): void {
-    if (!this.guard(job.path, act)) this.drop(job);
+    if (!this.guard(job.spot, act)) this.drop(job);
   }
 
   /** What the target refuses for one entry is listed, and the others go on; what concerns all of them ends the restore. False when it failed. */
-  private guard(path: Uint8Array, act: () => void): boolean {
+  private guard(spot: Pick<Spot, 'walked' | 'entry'>, act: () => void): boolean {
     try {
       act();
       return true;
     } catch (error) {
-      const code = codeOf(error);
-      if (error instanceof ArchiveError || !/^E[A-Z0-9]+$/.test(code)) throw error;
-      const fatal: SkipReason | 'target_full' | 'target_unusable' = FATAL[code] ?? 'failed';
-      if (fatal !== 'failed') throw new ArchiveError(fatal, { detail: code }, { cause: error });
-      this.report.skip(path, 'failed', code);
+      const code = systemCode(error);
+      if (code === null) throw error;
+      const fatal = FATAL[code];
+      if (fatal !== undefined) throw new ArchiveError(fatal, { detail: code }, { cause: error });
+      this.report.skip(shown(spot), 'failed', code);
       return false;
     }
   }
 }
 
-const nameOf = (entry: TreeEntry, collides: boolean): Uint8Array =>
-  collides && entry.deleted !== undefined ? deletedName(entry.name, entry.deleted) : entry.name;
-
-const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException).code);
-
-/** Others may put something there again and again; we give way before that becomes a race without end. */
-const RETRIES = 3;
-const MAX_ASIDE = 100;
+/** `EACCES` and the like; null for errors that are not the system's. */
+function systemCode(error: unknown): string | null {
+  const { code } = error as NodeJS.ErrnoException;
+  return !(error instanceof ArchiveError) && typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : null;
+}
 
 const FATAL: { readonly [code: string]: 'target_full' | 'target_unusable' | undefined } = {
   ENOSPC: 'target_full',
