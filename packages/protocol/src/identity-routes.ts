@@ -55,7 +55,7 @@ export const identityRoutes = {
     method: 'POST',
     path: '/api/v1/sign-in',
     permission: 'public',
-    summary: 'Sign in with user name and password.',
+    summary: 'Sign in with user name and password; needs console.login.',
     body: z.object({ username: text(255), password }),
     response: z.object({
       /** Sent as `Authorization: Bearer`; every use moves its end. */
@@ -64,7 +64,7 @@ export const identityRoutes = {
       user,
       permissions: z.array(z.enum(permissionIds)),
     }),
-    errors: ['sign_in_failed', 'user_blocked'],
+    errors: ['sign_in_failed', 'user_blocked', 'forbidden'],
   }),
   signOut: route({
     method: 'POST',

@@ -102,7 +102,12 @@ export async function makeDump(
 }
 
 /** New connections get the new certificate, those in progress go on. */
-async function renewCertificate({ foundation, https, names, log }: JobOptions): Promise<void> {
+export async function renewCertificate({
+  foundation,
+  https,
+  names,
+  log,
+}: Pick<JobOptions, 'foundation' | 'https' | 'names' | 'log'>): Promise<void> {
   const { keystore, context } = foundation;
   const { certificate, key, renewed } = await serverCertificate(keystore, names, context.now());
   if (!renewed) return;

@@ -29,6 +29,12 @@ const json = async (args: readonly string[], input?: string) => {
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout) as Record<string, string>;
 };
+const httpPortOf = ({ lines }: Served) =>
+  lines.map((line) => /HTTP on (\d+)/.exec(line)?.[1]).find((p) => p !== undefined);
+const warningsOf = async (server: Served) => {
+  const reply = await fetch(`http://127.0.0.1:${httpPortOf(server)}/health`);
+  return ((await reply.json()) as { warnings: string[] }).warnings;
+};
 const wordsIn = (lines: readonly string[]) => lines.filter((line) => /^ {4} ?\d/.test(line)).join('\n');
 
 test('from the first start to a recovery, with nothing but the program', async () => {
@@ -76,7 +82,9 @@ test('from the first start to a recovery, with nothing but the program', async (
   assert.equal(parseEnrolment(line).caFingerprint, parseEnrolment(enrolment).caFingerprint);
   assert.equal(parseEnrolment(line).registrationKey, parseEnrolment(enrolment).registrationKey);
   assert.equal((await json(['audit', 'verify', '--data', elsewhere])).entries !== undefined, true);
-  await json(['maintenance', 'on', '--data', elsewhere]);
+  assert.deepEqual(await warningsOf(recovered), ['maintenance_held']);
+  assert.match((await run(['maintain', '--enable', '--data', elsewhere])).stdout, / 0 failed, 0 alerts/);
+  assert.deepEqual(await warningsOf(recovered), []);
   assert.equal(await recovered.stop('SIGINT'), 0);
 });
 
@@ -91,7 +99,7 @@ test('what the server writes is for its own user', { skip: process.platform === 
 
 test('a port in use and a wrong setting are told as advice', async () => {
   const server = await startAt(join(directory, 'first'));
-  const port = server.lines.map((line) => /HTTP on (\d+)/.exec(line)?.[1]).find((p) => p !== undefined) ?? '';
+  const port = httpPortOf(server) ?? '';
   const other = ['start', '--data', join(directory, 'second'), '--listen', '127.0.0.1', '--https-port', '0'];
   const taken = await run([...other, '--http-port', port]);
   assert.deepEqual([taken.code, /port_in_use/.test(taken.stderr)], [1, true], taken.stderr);

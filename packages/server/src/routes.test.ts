@@ -11,7 +11,7 @@ import { pinnedTransport } from './testing/transport.ts';
 const t = await startTestServer();
 after(() => t.close());
 const user = await t.addUser('ada');
-const nobody = await t.addUser('nobody', []);
+const nobody = await t.addUser('nobody', ['console-user']);
 const device = await t.enrol(user);
 const session = await sessionToken(nobody);
 

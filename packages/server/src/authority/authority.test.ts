@@ -87,6 +87,15 @@ onBothDatabases('authority', (fresh) => {
     await assert.rejects(client.call(identityRoutes.session, {}), refusedWith('unauthenticated'));
   });
 
+  test('a user without the right to the console gets no session, and devices all the same', async () => {
+    const user = await newUser(['desktop-user']);
+    await assert.rejects(tryToSignIn(user.username, user.password), (error: ProtocolError) => {
+      assert.deepEqual([error.code, error.data], ['forbidden', { permission: 'console.login' }]);
+      return true;
+    });
+    await t.enrol(user);
+  });
+
   test('user names are one whatever their case', async () => {
     const user = await newUser();
     assert.equal((await tryToSignIn(user.username.toUpperCase(), user.password)).user.id, user.id);
@@ -443,7 +452,7 @@ onBothDatabases('authority', (fresh) => {
         return true;
       });
     }
-    await setRoles(['desktop-user']);
+    await setRoles(['desktop-user', 'console-user']);
     for (const purpose of ['backup', 'restore', 'check'] as const) await capability(purpose);
   });
 

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { recover } from '../authority/dump/recover.ts';
-import { releaseMaintenance } from '../authority/maintenance-hold.ts';
 import type { ServerFlags } from '../config.ts';
 import { openFoundation } from '../foundation.ts';
 import { makeDump } from '../jobs.ts';
@@ -49,20 +48,7 @@ export function addDumps(program: Command): void {
         recovered,
         `Recovered ${recovered.rows} rows of server ${recovered.serverId} as of ${made}.\n` +
           'Next: put the store point back, run "holdfast-server reindex", start the server under its old address, and when all\n' +
-          'is well "holdfast-server maintenance on": until then nothing is thinned out or collected.',
+          'is well "holdfast-server maintain --enable": until then nothing is thinned out or collected.',
       );
-    });
-
-  const maintenance = program.command('maintenance').description('Retention and collect after a recovery.');
-  withJson(withData(maintenance.command('on')))
-    .description('Let retention and collect run again.')
-    .action(async ({ json, ...flags }: Flags) => {
-      const foundation = await openFoundation(configOf(flags), { create: false, now: Date.now });
-      try {
-        await releaseMaintenance(foundation.context, 'system');
-        print(json, { maintenance: 'on' }, 'Retention and collect run again.');
-      } finally {
-        await foundation.close();
-      }
     });
 }

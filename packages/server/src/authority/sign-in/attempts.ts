@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { type AuthorityContext, type AuthorityTransaction, inTransaction } from '../context.ts';
-import { type BucketKind, type Count, FORGET_MS, usernameKey, waitFor } from './rules.ts';
+import { type BucketKind, type Count, FORGET_MS, networkOf, usernameKey, waitFor } from './rules.ts';
 
 /** Counts of failed sign-ins, shared by all processes of the authority. Names are hashed: people type passwords there. */
 
@@ -11,9 +11,9 @@ const bucket = (kind: BucketKind, ...parts: string[]) =>
   `${kind}:${createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 32)}`;
 
 const bucketsOf = (username: string, address: string): Readonly<Record<BucketKind, string>> => ({
-  pair: bucket('pair', usernameKey(username), address),
+  pair: bucket('pair', usernameKey(username), networkOf(address)),
   name: bucket('name', usernameKey(username)),
-  address: bucket('address', address),
+  address: bucket('address', networkOf(address)),
 });
 
 export type Attempt = { succeeded(): Promise<void> };

@@ -1,5 +1,6 @@
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
+import { allows, type PermissionId } from '@holdfast/protocol/permissions.ts';
 import { type ServedRoute, serve } from '../../http/register.ts';
 import { append } from '../audit/audit.ts';
 import { type AuthorityContext, inTransaction } from '../context.ts';
@@ -9,18 +10,23 @@ import { checkNewPassword, type Passwords } from './passwords.ts';
 import { endSessions, grantsOf, openSession } from './sessions.ts';
 import { verifyCredentials } from './sign-in.ts';
 
+/** Without it a user has devices, but no session. */
+const CONSOLE: PermissionId = 'console.login';
+
 export function signInRoutes(context: AuthorityContext, passwords: Passwords): ServedRoute[] {
   const { kysely } = context.database;
   return [
     serve(identityRoutes.signIn, async ({ body, address }) => {
       const user = await verifyCredentials(context, passwords, { ...body, address });
+      const permissions = await grantsOf(kysely, user.id);
+      if (!allows(permissions, CONSOLE)) throw new ProtocolError('forbidden', { data: { permission: CONSOLE } });
       const session = await inTransaction(context, async (trx) => {
         const opened = await openSession(context, trx, user.id);
         const details = { address };
         await append(trx, { at: context.now(), actor: `user:${user.id}`, action: 'user.signed_in', details });
         return opened;
       });
-      return { ...session, user: await describeUser(kysely, user), permissions: await grantsOf(kysely, user.id) };
+      return { ...session, user: await describeUser(kysely, user), permissions };
     }),
 
     serve(identityRoutes.signOut, async ({ principal }) => {

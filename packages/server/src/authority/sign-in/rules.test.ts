@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { delayAfter, FORGET_MS, SESSION_IDLE_MS, SESSION_MAX_MS, sessionEnd, usernameKey, waitFor } from './rules.ts';
+import {
+  delayAfter,
+  FORGET_MS,
+  networkOf,
+  SESSION_IDLE_MS,
+  SESSION_MAX_MS,
+  sessionEnd,
+  usernameKey,
+  waitFor,
+} from './rules.ts';
 
 const kind = fc.constantFrom('pair' as const, 'name' as const, 'address' as const);
 const failures = fc.nat(10_000);
@@ -57,4 +66,22 @@ test('a session lives on with use, but not for ever', () => {
 test('user names compare without case and compatible forms', () => {
   assert.equal(usernameKey('Ada@Example.ORG'), 'ada@example.org');
   assert.equal(usernameKey('ａｄａ'), 'ada');
+});
+
+test('an IPv4 address stands for itself, also when it comes over IPv6', () => {
+  assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
+  assert.equal(networkOf('::ffff:192.0.2.7'), '192.0.2.7');
+});
+
+test('all addresses of one IPv6 network are one, however they are written', () => {
+  assert.equal(networkOf('2001:db8:1:2::1'), '2001:db8:1:2::/64');
+  assert.equal(networkOf('2001:0DB8:0001:0002:ffff:ffff:ffff:ffff'), '2001:db8:1:2::/64');
+  assert.equal(networkOf('2001:db8::5'), '2001:db8:0:0::/64');
+  assert.equal(networkOf('::1'), '0:0:0:0::/64');
+  const group = fc.integer({ min: 0, max: 0xffff }).map((n) => n.toString(16));
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+      assert.equal(networkOf(groups.join(':')), `${groups.slice(0, 4).join(':')}::/64`);
+    }),
+  );
 });

@@ -4,6 +4,8 @@
  * real user behind the same address or under attack still gets through.
  */
 
+import { isIP } from 'node:net';
+
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
@@ -32,6 +34,24 @@ export function waitFor(counts: readonly Count[], now: number): number {
     now - last > FORGET_MS ? 0 : last + delayAfter(kind, failures) - now,
   );
   return Math.max(0, ...waits);
+}
+
+/**
+ * What counts as one address: an IPv4 address, or the 64-bit network of an IPv6 one, of which one household has more
+ * addresses than anybody could count.
+ */
+export function networkOf(address: string): string {
+  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (v4 !== undefined || isIP(address) !== 6) return v4 ?? address;
+  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
 }
 
 /** Sessions end after this long without use, and in any case. */
