@@ -12,7 +12,7 @@ export const systemRoutes = {
     path: '/metrics',
     permission: 'viewlogs',
     loopback: true,
-    summary: 'Show metrics in the Prometheus text format.',
+    summary: 'Show metrics in the Prometheus text format; callers on the machine itself need no credential.',
     response: plainText('text/plain; version=0.0.4; charset=utf-8'),
     errors: [],
   }),
