@@ -1,0 +1,77 @@
+/**
+ * The engine on a disk store, without server or agent, as a process of its own so that it can be timed like its peers:
+ *
+ *   node bench/engine.ts backup  FOLDER TREE     the first run, or the next with its cache
+ *   node bench/engine.ts restore FOLDER INTO     the newest snapshot
+ *
+ * FOLDER holds store, cache and the keys (in the clear: they protect nothing but a measurement).
+ */
+import { createPrivateKey, randomBytes, randomFillSync, sign } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import { backup } from '../packages/archive/src/backup/backup.ts';
+import { openLocalEndpoint } from '../packages/archive/src/endpoint/local/local-endpoint.ts';
+import type { ArchiveKeys } from '../packages/archive/src/format/keys.ts';
+import { decodeEnvelope, decodeSnapshotObject } from '../packages/archive/src/format/snapshot.ts';
+import { generateArchiveKeys } from '../packages/archive/src/keys/archive-keys.ts';
+import { restore } from '../packages/archive/src/restore/restore.ts';
+import { openDiskStore } from '../packages/archive/src/store/disk.ts';
+
+type State = { keys: ArchiveKeys; seed: Buffer; device: Buffer; set: Buffer };
+
+const [, , job, folder, argument] = process.argv;
+if ((job !== 'backup' && job !== 'restore') || folder === undefined || argument === undefined) {
+  process.stderr.write('node bench/engine.ts backup|restore FOLDER TREE|INTO\n');
+  process.exit(2);
+}
+mkdirSync(folder, { recursive: true, mode: 0o700 });
+const { keys, seed, device, set } = readState(join(folder, 'keys'));
+const store = await openDiskStore(join(folder, 'store'), { create: true });
+const endpoint = await openLocalEndpoint({ store, archiveId: keys.archiveId });
+const result = job === 'backup' ? await backUp(argument) : await restoreNewest(argument);
+process.stdout.write(`${JSON.stringify(result)}\n`);
+
+async function backUp(tree: string): Promise<object> {
+  const key = createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), // RFC 8410
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const { kind, stats } = await backup({
+    endpoint,
+    keys,
+    sign: (message) => sign(null, message, key),
+    deviceId: device,
+    deviceName: 'bench',
+    setId: set,
+    setName: 'bench',
+    destinationId: set,
+    agentVersion: 'bench',
+    roots: [Buffer.from(tree)],
+    cacheDir: join(folder as string, 'cache'),
+    now: Date.now,
+  });
+  return { kind, ...stats };
+}
+
+async function restoreNewest(into: string): Promise<object> {
+  const envelopes = (await endpoint.snapshots()).map(({ object }) => decodeEnvelope(decodeSnapshotObject(object).envelope));
+  const newest = envelopes.sort((a, b) => b.sequence - a.sequence)[0];
+  if (newest === undefined) throw new Error('there is no snapshot');
+  const restored = await restore({ endpoint, keys, root: newest.root, target: { dir: into } });
+  if (!restored.ok) throw new Error(`not all was restored: ${JSON.stringify(restored)}`);
+  return { ...restored.done, packs: restored.packs, bytesRead: restored.bytesRead };
+}
+
+function readState(file: string): State {
+  if (existsSync(file)) return deserialize(readFileSync(file));
+  const state = {
+    keys: generateArchiveKeys((bytes) => randomFillSync(bytes)),
+    seed: randomBytes(32),
+    device: randomBytes(16),
+    set: randomBytes(16),
+  };
+  writeFileSync(file, serialize(state), { mode: 0o600 });
+  return state;
+}
