@@ -45,7 +45,7 @@ const CASES = {
   password_change_required: { status: 403, advice: 'Set a password of your own first.' },
   password_too_weak: {
     status: 400,
-    advice: 'Choose a password of at least `data.min` characters that is not your user name.',
+    advice: 'Choose a password of at least `data.min` characters that is neither your user name nor the one before.',
   },
   user_blocked: { status: 403, advice: 'This user is blocked; an administrator can lift that.' },
   username_taken: { status: 409, advice: 'Choose another user name.' },

@@ -15,6 +15,7 @@ import { enrolment, startTestServer, type TestDevice, type TestServer } from '..
 import { verifyChain } from './audit/audit.ts';
 import { openWith, sealTo, sealWithPassphrase } from './keyring/age.ts';
 import { capabilityVerifier } from './keyring/capability-signer.ts';
+import { beginAttempt } from './sign-in/attempts.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -153,6 +154,19 @@ onBothDatabases('authority', (fresh) => {
     now += HOUR;
   });
 
+  test('a user is not locked out, where they have signed in before, by strangers who guess elsewhere', async () => {
+    const user = await newUser();
+    const context = { ...t.server.foundation.context };
+    await tryToSignIn(user.username, user.password);
+    for (let i = 0; i < 25; i++) {
+      const strange = beginAttempt(context, user.username, `192.0.2.${i}`);
+      if (i < 20) await strange;
+      else await assert.rejects(strange, refusedWith('too_many_attempts'));
+    }
+    await tryToSignIn(user.username, user.password);
+    now += HOUR;
+  });
+
   test('a one-time password opens nothing but the way to a password of one’s own', async () => {
     const admin = await t.signIn(await newUser(['sysadmin']));
     const { user, oneTimePassword } = await admin.call(identityRoutes.createUser, {
@@ -165,6 +179,7 @@ onBothDatabases('authority', (fresh) => {
     const change = (current: string, next: string) =>
       client.call(identityRoutes.changePassword, { body: { current, next } });
     await assert.rejects(change(password, 'short'), refusedWith('password_too_weak'));
+    await assert.rejects(change(password, password), refusedWith('password_too_weak'));
     await assert.rejects(change('wrong', 'long enough password'), refusedWith('sign_in_failed'));
     await change(password, 'long enough password');
     await client.call(identityRoutes.users, {});
@@ -416,6 +431,8 @@ onBothDatabases('authority', (fresh) => {
     const raise = (level: 'account' | 'archive-password' | 'custom-key', password = user.password) =>
       device.client.call(deviceRoutes.raiseKeyLevel, { body: { level, password } });
     await assert.rejects(raise('archive-password', 'wrong'), refusedWith('sign_in_failed'));
+    await assert.rejects(raise('account'), refusedWith('key_level_lower'));
+    assert.equal((await storedWraps(device, archive)).length, 1, 'the escrow wrap is still there');
     await assert.rejects(raise('archive-password'), refusedWith('key_wrap_missing'));
     await storeWrap(
       device,
@@ -445,6 +462,7 @@ onBothDatabases('authority', (fresh) => {
     const capability = (purpose: 'backup' | 'restore' | 'check') =>
       device.client.call(deviceRoutes.capability, { body: { purpose } });
     await setRoles(['console-user']);
+    await assert.rejects(device.client.call(deviceRoutes.identity, {}), refusedWith('forbidden'));
     for (const purpose of ['backup', 'restore', 'check'] as const) {
       await assert.rejects(capability(purpose), (error: ProtocolError) => {
         assert.equal(error.code, 'forbidden');

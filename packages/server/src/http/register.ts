@@ -29,7 +29,7 @@ export type Call<R extends Route> = {
   readonly body: Body<R>;
   readonly principal: PrincipalOf<R>;
   readonly headers: FastifyRequest['headers'];
-  /** Address of the peer. */
+  /** Address of the peer; an IPv4 one as such, also when it came over IPv6. */
   readonly address: string;
   /** Aborts when the caller hangs up. */
   readonly signal: AbortSignal;
@@ -110,7 +110,7 @@ function callOf(request: FastifyRequest, reply: FastifyReply): Call<Route> {
     body: request.body as never,
     principal: request.principal as never,
     headers: request.headers,
-    address: request.ip,
+    address: request.ip.replace(/^::ffff:(?=\d+\.)/i, ''),
     signal: hangUpSignal(reply),
     log: request.log,
   };

@@ -10,13 +10,16 @@
  */
 
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { allows } from '@holdfast/protocol/permissions.ts';
 import type { KeyLevel } from '@holdfast/protocol/schemas.ts';
 import type { DevicePrincipal } from '../../http/principal.ts';
 import { append } from '../audit/audit.ts';
 import { type AuthorityContext, type AuthorityTransaction, inTransaction } from '../context.ts';
+import { BACKUP_APP } from '../devices/rules.ts';
 import { findDevice } from '../devices/store.ts';
 import type { AgeKey } from '../keyring/age.ts';
 import { checkEscrowWrap, type PublicIdentity, rewrapIdentity, wrapName } from '../keyring/escrow.ts';
+import { grantsOf } from '../sign-in/sessions.ts';
 import type { ArchiveRow, UserRow } from '../tables.ts';
 import { findUser } from '../users/store.ts';
 import { archiveOf } from './store.ts';
@@ -121,6 +124,9 @@ export async function releaseIdentity(
   const { context, escrow } = options;
   const { user, archive } = await requireArchive(context, userId);
   if (user.state === 'blocked') throw new ProtocolError('user_blocked');
+  if (!allows(await grantsOf(context.database.kysely, userId), BACKUP_APP)) {
+    throw new ProtocolError('forbidden', { data: { permission: BACKUP_APP } });
+  }
   if (user.key_level !== 'account') throw new ProtocolError('key_not_escrowed');
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready', { retryAfterMs: 5_000 });
   const device = await findDevice(context.database.kysely, deviceId);
@@ -153,7 +159,8 @@ export async function raiseKeyLevel(
   const { user, archive } = await requireArchive(context, userId);
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready', { retryAfterMs: 5_000 });
   const step = LEVELS.indexOf(change.level) - LEVELS.indexOf(user.key_level);
-  if (step < 0) throw new ProtocolError('key_level_lower');
+  // `account` is where everybody begins: going there again would remove the wrap that it needs
+  if (step < 0 || change.level === 'account') throw new ProtocolError('key_level_lower');
   if (change.level === 'archive-password') await requireWrap(options, archive, PASSPHRASE_WRAP);
   if (step > 0)
     await inTransaction(context, async (trx) => {

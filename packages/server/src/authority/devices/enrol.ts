@@ -44,9 +44,9 @@ export async function enrol(
   return { device, credential };
 }
 
-/** Guessing keys counts against the address like guessing passwords. */
+/** Guessing keys counts against the address like guessing passwords does. */
 async function checkRegistrationKey(context: AuthorityContext, key: string, address: string): Promise<OrganizationRow> {
-  const attempt = await beginAttempt(context, 'registration key', address);
+  const attempt = await beginAttempt(context, null, address);
   const organization = await organizationByKey(context.database.kysely, key);
   await attempt.succeeded();
   return organization;

@@ -129,6 +129,19 @@ test('confirming notes that the words are kept; a kit of another server does not
   assert.equal((await readRecovery(keystore.folder))?.confirmed, NOW + 1);
 });
 
+test('a new kit leaves the file of the one before, which older dumps need', async () => {
+  const store = await createKeystore(join(directory, 'renewed'), NOW);
+  const file = join(directory, 'renewed.age');
+  const options = { now: NOW, random: randomBytes, scryptWork: 10 };
+  const first = await makeKit(store, file, options);
+  const second = await makeKit(store, file, options);
+  const older = readdirSync(directory).find((name) => name.startsWith('renewed.age.until-')) ?? '';
+  const [before, now] = [await openKit(join(directory, older), first), await openKit(file, second)];
+  assert.notEqual(before.recoveryIdentity, now.recoveryIdentity);
+  assert.equal(before.escrowIdentity, now.escrowIdentity);
+  await assert.rejects(confirmKit(store, join(directory, older), first, NOW), refusedWith('kit_foreign'));
+});
+
 test('escrow opens a wrap only to the identity that was registered, and wraps it to a device', async () => {
   const age = await newAgeKey();
   const seed = newSigningKey();

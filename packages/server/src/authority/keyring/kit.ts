@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { id16, ms } from '@holdfast/protocol/schemas.ts';
 import { z } from 'zod';
 import { ServerError } from '../../errors.ts';
@@ -55,6 +55,7 @@ export async function makeKit(
   const words = newWords(options.random);
   const text = new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
   const file = await sealWithPassphrase(words, text, options.scryptWork);
+  await keepOlder(kitFile, options.now);
   await writeDurably(kitFile, file);
   await writeRecovery(keystore.folder, {
     format: 1,
@@ -65,6 +66,18 @@ export async function makeKit(
     confirmed: null,
   });
   return words;
+}
+
+/** Dumps made until now open with the kit before: it is moved aside, never replaced. */
+async function keepOlder(kitFile: string, now: number): Promise<void> {
+  if (!existsSync(kitFile)) return;
+  await rename(
+    kitFile,
+    `${kitFile}.until-${new Date(now)
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z')
+      .replace(/[-:]/g, '')}`,
+  );
 }
 
 export async function openKit(kitFile: string, typedWords: string): Promise<Kit> {

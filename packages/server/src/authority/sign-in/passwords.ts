@@ -114,7 +114,8 @@ function fourGroups(alphabet: string, random: (bytes: number) => Uint8Array): st
 }
 
 /** Length is what counts; composition rules make passwords worse. */
-export function checkNewPassword(password: string, username: string): void {
-  const weak = [...password].length < PASSWORD_MIN || password.toLowerCase() === username.toLowerCase();
+export function checkNewPassword(password: string, username: string, current?: string): void {
+  const same = password === current || password.toLowerCase() === username.toLowerCase();
+  const weak = same || [...password].length < PASSWORD_MIN;
   if (weak) throw new ProtocolError('password_too_weak', { data: { min: PASSWORD_MIN } });
 }

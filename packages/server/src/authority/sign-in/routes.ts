@@ -54,7 +54,7 @@ export function signInRoutes(context: AuthorityContext, passwords: Passwords): S
       const { ok } = await passwords.verify(body.current, user?.password_hash ?? null);
       if (!ok) throw new ProtocolError('sign_in_failed');
       await attempt.succeeded();
-      checkNewPassword(body.next, principal.username);
+      checkNewPassword(body.next, principal.username, body.current);
       const hash = await passwords.hash(body.next);
       await inTransaction(context, async (trx) => {
         await setPassword(trx, principal.userId, hash, false);

@@ -21,6 +21,9 @@ const POLICY: Readonly<Record<BucketKind, { readonly free: number; readonly maxD
 /** A count that nothing was added to for this long is forgotten. */
 export const FORGET_MS = 24 * 60 * MINUTE;
 
+/** How long a network stays one that the user signs in from. */
+export const KNOWN_MS = 90 * 24 * 60 * MINUTE;
+
 export type Count = { readonly kind: BucketKind; readonly failures: number; readonly last: number };
 
 export function delayAfter(kind: BucketKind, failures: number): number {
