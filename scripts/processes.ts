@@ -1,4 +1,4 @@
-/** Starts the real programs, as a user's shell would: the server as a process to stop later, commands to their end. */
+/** Starts the real programs, as a user's shell would: the server to be stopped later, commands to their end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -52,45 +52,31 @@ export type RunningServer = {
   ended: Promise<Ended>;
 };
 
-/** Resolves when `GET /health` answers; rejects with the server's output when it ends before. */
-export async function startServer(data: string, ports: Ports, options: RunOptions = {}): Promise<RunningServer> {
-  let child: ChildProcess | undefined;
-  let printed = '';
-  const ended = run(
-    SERVER,
-    ['start', '--data', data, '--http-port', `${ports.http}`, '--https-port', `${ports.https}`],
-    {
-      ...options,
-      onStart(started) {
-        child = started;
-        started.stdout?.on('data', (text: Buffer) => {
-          printed += text.toString();
-        });
-        options.onStart?.(started);
-      },
-    },
-  );
-  let over: Ended | null = null;
-  void ended.then((result) => {
-    over = result;
+export type ServerOptions = RunOptions & { /** More of `holdfast-server start`'s options. */ flags?: string[] };
+
+/** Resolves when the server says that it is ready; rejects with its output when it ends before. */
+export function startServer(data: string, ports: Ports, options: ServerOptions = {}): Promise<RunningServer> {
+  const flags = ['--data', data, '--http-port', `${ports.http}`, '--https-port', `${ports.https}`];
+  return new Promise((resolve, reject) => {
+    let printed = '';
+    const watch = (child: ChildProcess): void => {
+      child.stdout?.on('data', (text: Buffer) => {
+        printed += text.toString();
+        if (!printed.includes(' is ready: ')) return;
+        const stop = (signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> => {
+          child.kill(signal);
+          return ended;
+        };
+        resolve({ ports, pid: child.pid ?? 0, output: () => printed, ended, stop });
+      });
+      options.onStart?.(child);
+    };
+    const ended = run(SERVER, ['start', ...flags, ...(options.flags ?? [])], { ...options, onStart: watch });
+    ended.then(
+      ({ code, stdout, stderr }) => reject(new Error(`the server ended with ${code}\n${stdout}${stderr}`)),
+      reject,
+    );
   });
-  while (!(await healthy(ports.http))) {
-    if (over !== null) {
-      const { code, stdout, stderr } = over as Ended;
-      throw new Error(`the server ended with ${code} before it was up\n${stdout}${stderr}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return {
-    ports,
-    pid: child?.pid ?? 0,
-    output: () => printed,
-    ended,
-    async stop(signal = 'SIGTERM') {
-      child?.kill(signal);
-      return await ended;
-    },
-  };
 }
 
 /** Two free loopback ports, five apart as the defaults are. */
@@ -98,14 +84,6 @@ export async function freePorts(): Promise<Ports> {
   for (;;) {
     const http = await freePort(0);
     if (http !== null && http < 65_530 && (await freePort(http + 5)) !== null) return { http, https: http + 5 };
-  }
-}
-
-async function healthy(port: number): Promise<boolean> {
-  try {
-    return (await fetch(`http://127.0.0.1:${port}/health`)).ok;
-  } catch {
-    return false; // not listening yet
   }
 }
 

@@ -15,7 +15,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const SHARED_PROCESS = ['packages/*/src/**/*.test.ts', 'packages/*/src/**/*.test.tsx', 'test/meta/**/*.test.ts'];
-const OWN_PROCESS = ['test/{e2e,torture,compat,second-reader}/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'];
+const OWN_PROCESS = [
+  'test/{e2e,torture,compat,second-reader}/**/*.test.ts',
+  'scripts/**/*.test.ts',
+  'bench/**/*.test.ts',
+];
 /** A file that takes longer hangs. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
 
