@@ -122,6 +122,9 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const CRYPTO = /^packages\/archive\/src\/crypto(-node)?[./]/;
+/** What pages load of the archive, beside format and crypto: keys, and the part of restore that reads without writing. */
+const BROWSER =
+  /^packages\/((protocol|web)\/src\/|archive\/src\/((format|crypto|keys)\/|restore\/(archive-reader|chunk-reader|directory|find|lookup|path|plan|segments|selection|session-reader|walk)\.ts$))/;
 const AUTHORITY = /^packages\/server\/src\/authority[./]/;
 const STORAGE = /^packages\/server\/src\/storage[./]/;
 const LAUNCHER = /^packages\/release\/src\/launcher[./]/;
@@ -131,7 +134,7 @@ const isFile = (target: Target, pattern: RegExp): boolean => target.kind === 'fi
 
 export const WALLS: readonly Wall[] = [
   {
-    from: /^packages\/((protocol|web)\/src|archive\/src\/(format|crypto))\//,
+    from: BROWSER,
     why: 'it runs in a browser, which has no Node',
     forbidden: (target) => target.kind === 'built-in' || (target.kind === 'package' && target.name === 'koffi'),
   },
