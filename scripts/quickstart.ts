@@ -13,6 +13,8 @@ import { changeFolder, copyFolder } from './quickstart/work-folder.ts';
 
 const ADMIN = 'admin';
 const SET = 'quickstart';
+/** Exit code of the agent (docs/guide/exit-codes.md). */
+const NOT_ENROLLED = 4;
 
 type Places = { server: string; agent: string; work: string; restored: string; password: string };
 type Backup = {
@@ -68,22 +70,30 @@ function read(): QuickstartOptions {
   }
 }
 
-/** The first run makes the administrator and enrols this machine; later ones find both. */
-async function prepare({ server: data, agent, work, password }: Places): Promise<void> {
-  if (!existsSync(password)) {
-    const created = answer<{ username: string; password: string }>(
-      await holdfastServer(['admin', 'create', ADMIN, '--data', data, '--json']),
-    );
-    writeFileSync(password, `${created.password}\n`, { mode: 0o600 });
-    step('administrator', `user "${ADMIN}", one-time password ${created.password}`);
-  }
-  if (!existsSync(join(agent, 'enrolled'))) {
-    const { enrolment } = answer<{ enrolment: string }>(await holdfastServer(['enrolment', '--data', data, '--json']));
-    answer(await holdfast(agent, ['enrol', enrolment, '--user', ADMIN, '--password-file', password, '--json']));
-    mkdirSync(work, { recursive: true });
-    answer(await holdfast(agent, ['sets', 'add', SET, work, '--no-default-exclude', '--json']));
-    step('this machine', 'enrolled as a device');
-  }
+/** What an earlier run made is used again, wherever that run ended. */
+async function prepare(places: Places): Promise<void> {
+  if (!existsSync(places.password)) await makeAdministrator(places);
+  const { code } = await holdfast(places.agent, ['status', '--json']);
+  if (code === NOT_ENROLLED) await enrolThisMachine(places);
+  const { sets } = answer<{ sets: { name: string }[] }>(await holdfast(places.agent, ['sets', 'list', '--json']));
+  if (sets.some(({ name }) => name === SET)) return;
+  mkdirSync(places.work, { recursive: true });
+  answer(await holdfast(places.agent, ['sets', 'add', SET, places.work, '--no-default-exclude', '--json']));
+}
+
+async function makeAdministrator({ server: data, password: file }: Places): Promise<void> {
+  const created = await holdfastServer(['admin', 'create', ADMIN, '--data', data, '--json']);
+  // an earlier run may have ended between making the user and keeping the password
+  const made = created.code === 0 ? created : await holdfastServer(['admin', 'reset', ADMIN, '--data', data, '--json']);
+  const { password } = answer<{ password: string }>(made);
+  writeFileSync(file, `${password}\n`, { mode: 0o600 });
+  step('administrator', `user "${ADMIN}", one-time password ${password}`);
+}
+
+async function enrolThisMachine({ server: data, agent, password }: Places): Promise<void> {
+  const { enrolment } = answer<{ enrolment: string }>(await holdfastServer(['enrolment', '--data', data, '--json']));
+  answer(await holdfast(agent, ['enrol', enrolment, '--user', ADMIN, '--password-file', password, '--json']));
+  step('this machine', 'enrolled as a device');
 }
 
 async function mainJob({ folder }: QuickstartOptions, places: Places): Promise<boolean> {
@@ -107,7 +117,7 @@ async function backUp(title: string, { agent }: Places): Promise<string> {
   const ended = await holdfast(agent, ['backup', '--set', SET, '--json']);
   const { snapshotId, stats, skippedCount } = answer<Backup>(ended);
   const { files, filesRead, bytes: held, bytesStored, seconds } = stats;
-  const read = `${filesRead.toLocaleString('en')} of ${files.toLocaleString('en')} entries read`;
+  const read = `${files.toLocaleString('en')} files, ${filesRead.toLocaleString('en')} entries read`;
   step(
     title,
     `${bytes(held)} protected, ${read}, ${bytes(bytesStored)} sent in ${duration(seconds)} (${rate(held, seconds)})`,
