@@ -1,6 +1,38 @@
-import { program } from 'commander';
-import { VERSION } from './version.ts';
+import { randomBytes } from 'node:crypto';
+import { runCli } from './cli/run-cli.ts';
+import { readConfig } from './config.ts';
 
-program.name('holdfast').description('Back up and restore this device.').version(VERSION);
+/** The first signal asks for a clean stop, the second one does not wait for it. */
+function onStop(stop: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
+  let asked = false;
+  const listen = (signal: 'SIGINT' | 'SIGTERM', code: number) => () => {
+    if (asked) process.exit(code);
+    asked = true;
+    stop(signal);
+  };
+  const onInterrupt = listen('SIGINT', 130);
+  const onTerminate = listen('SIGTERM', 143);
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
+  return () => {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onTerminate);
+  };
+}
 
-await program.parseAsync();
+// `holdfast ls | head` closes the pipe early: that is no failure of ours
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  config: readConfig(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  cwd: process.cwd(),
+  clock: { now: Date.now, zone: Intl.DateTimeFormat().resolvedOptions().timeZone },
+  random: (length) => randomBytes(length),
+  onStop,
+});

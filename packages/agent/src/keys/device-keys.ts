@@ -1,5 +1,5 @@
 import { createPrivateKey, sign } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
 import { generateDeviceKeys, type Identity, type PublicIdentity } from '@holdfast/archive/keys/identity.ts';
@@ -58,6 +58,8 @@ export async function loadIdentity(
   if (!existsSync(path)) return null;
   return unwrapIdentity(readFileSync(path), { ageIdentity: device.keys.age });
 }
+
+export const dropIdentity = (home: Home, slot: IdentitySlot): void => rmSync(pathOf(home, slot), { force: true });
 
 /** The identity that this device has accepted; another file in its place is refused. */
 export async function requireIdentity(

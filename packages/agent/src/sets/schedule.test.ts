@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { newSet } from './backup-set.ts';
-import { type Hint, lastTime, nextRun, nextTime, retryDelay } from './schedule.ts';
+import { type Hint, lastTime, nextRun, nextTime, retryDelay, selectionOf } from './schedule.ts';
 
 const ZONE = 'Europe/Berlin';
 const at = (text: string) => Temporal.PlainDateTime.from(text).toZonedDateTime(ZONE).epochMilliseconds;
@@ -10,6 +10,7 @@ const set = newSet('00'.repeat(16), 'home', ['~']);
 const run = (startedAt: string | null, walkedAt: string | null) => ({
   startedAt: startedAt === null ? null : at(startedAt),
   walkedAt: walkedAt === null ? null : at(walkedAt),
+  selection: selectionOf(set),
   failure: null,
 });
 const next = (record: ReturnType<typeof run>, hint: Hint, now: string) => nextRun(set, record, hint, at(now), ZONE);
@@ -25,6 +26,12 @@ describe('the schedule of a set', () => {
         because: 'first',
       },
     );
+  });
+
+  it('walks everything at once when the selection is another', () => {
+    const record = { ...run('2026-03-01T10:00', '2026-03-01T10:00'), selection: 'another' };
+    const due = nextRun(set, record, 'unchanged', at('2026-03-01T10:05'), ZONE);
+    assert.deepEqual([due.at, due.walk], [at('2026-03-01T10:05'), 'everything']);
   });
 
   it('makes a version a quarter of an hour after the last run began, of what the watcher named', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { RunRecord } from '../state/run-record.ts';
 import type { BackupSet } from './backup-set.ts';
 
@@ -23,12 +24,14 @@ export type Walk = 'everything' | 'changed';
 /** What the watcher knows about a set: nothing to rely on, or whether it saw changes since the last run. */
 export type Hint = 'unknown' | 'changed' | 'unchanged';
 
+type Ran = Pick<RunRecord, 'startedAt' | 'walkedAt' | 'selection'>;
+
 const MINUTE = 60_000;
 const FIRST_RETRY_MS = MINUTE;
 
 export function nextRun(
   set: BackupSet,
-  run: Pick<RunRecord, 'startedAt' | 'walkedAt' | 'failure'>,
+  run: Ran & Pick<RunRecord, 'failure'>,
   hint: Hint,
   now: number,
   zone: string,
@@ -41,12 +44,13 @@ export function nextRun(
 
 function regularRun(
   set: BackupSet,
-  { startedAt, walkedAt }: Pick<RunRecord, 'startedAt' | 'walkedAt'>,
+  { startedAt, walkedAt, selection }: Ran,
   hint: Hint,
   now: number,
   zone: string,
 ): Due {
-  if (walkedAt === null) return { set, at: now, walk: 'everything', because: 'first' };
+  if (walkedAt === null || selection !== selectionOf(set))
+    return { set, at: now, walk: 'everything', because: 'first' };
   const missed = lastTime(set.fullWalkAt, now, zone);
   if (missed > walkedAt) return { set, at: missed, walk: 'everything', because: 'daily' };
   const daily = nextTime(set.fullWalkAt, now, zone);
@@ -55,6 +59,13 @@ function regularRun(
   if (hint === 'changed') return { set, at: interval, walk: 'changed', because: 'changes' };
   return { set, at: interval, walk: 'everything', because: 'interval' };
 }
+
+/** What of a set decides which files belong to it. */
+export const selectionOf = ({ roots, exclude }: Pick<BackupSet, 'roots' | 'exclude'>): string =>
+  createHash('sha256')
+    .update(JSON.stringify([roots, exclude]))
+    .digest('hex')
+    .slice(0, 32);
 
 /** A clock that was set back must not put off the next version for as long as it was wrong. */
 const backInTime = (startedAt: number | null, now: number): number => Math.min(startedAt ?? 0, now);

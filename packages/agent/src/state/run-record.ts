@@ -13,8 +13,9 @@ export type RunRecord = {
   readonly startedAt: number | null;
   /** When the last run ended well: everything of the set was in the archive as it was at `startedAt`. */
   readonly doneAt: number | null;
-  /** When the last walk of everything ended well. */
+  /** When the last walk of everything that ended well began, and what of (`selectionOf`): another selection is walked anew. */
   readonly walkedAt: number | null;
+  readonly selection: string | null;
   readonly last: RunOutcome | null;
   /** Set while runs fail: how often in a row, and why. */
   readonly failure: RunFailure | null;
@@ -37,7 +38,7 @@ export type RunFailure = {
   readonly count: number;
 };
 
-const NEVER = { startedAt: null, doneAt: null, walkedAt: null, last: null, failure: null };
+const NEVER = { startedAt: null, doneAt: null, walkedAt: null, selection: null, last: null, failure: null };
 
 export const readRun = (home: Home, set: string): RunRecord =>
   readRecord(pathOf(home, set), parseRun) ?? { set, ...NEVER };
@@ -54,6 +55,7 @@ function parseRun(fields: Fields): RunRecord {
     startedAt: optional(number, fields, 'startedAt'),
     doneAt: optional(number, fields, 'doneAt'),
     walkedAt: optional(number, fields, 'walkedAt'),
+    selection: optional(text, fields, 'selection'),
     last: isFields(fields['last']) ? parseOutcome(fields['last']) : null,
     failure: isFields(fields['failure']) ? parseFailure(fields['failure']) : null,
   };

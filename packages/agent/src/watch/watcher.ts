@@ -193,8 +193,12 @@ export function createWatcher({ probeFolder, now, onEvent }: WatcherOptions): Wa
         return;
       }
       unheard = true;
-      mkdirSync(probeFolder, { recursive: true, mode: 0o700 });
-      writeFileSync(join(probeFolder, 'probe'), String(++probes));
+      try {
+        mkdirSync(probeFolder, { recursive: true, mode: 0o700 });
+        writeFileSync(join(probeFolder, 'probe'), String(++probes));
+      } catch (error) {
+        abandon(thread, `the probe cannot be written: ${(error as Error).message}`);
+      }
     },
     async close() {
       const worker = thread;

@@ -1,0 +1,99 @@
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { createDecodePool, type DecodePool } from '@holdfast/archive/restore/decode-pool.ts';
+import { createSessionReader, type SessionReader } from '@holdfast/archive/restore/session-reader.ts';
+import { choosePoints, type Point, type Wanted } from '../archive/choose.ts';
+import type { OpenedArchive } from '../archive/opened-archive.ts';
+import { snapshotPath } from '../archive/paths.ts';
+import type { Snapshots } from '../archive/snapshots.ts';
+import { parseTime } from '../archive/time.ts';
+import { AgentError } from '../errors.ts';
+import { findDevice } from '../keys/device-list.ts';
+import { type Input, isSet, textOption } from './command.ts';
+import type { Context } from './context.ts';
+import { readTextFile } from './prompt.ts';
+import { archivePassword } from './secrets.ts';
+
+/** The archive that a command looks into: the user's own behind the server, or one in a store folder. */
+export async function openArchive(context: Context, input: Input): Promise<OpenedArchive> {
+  return textOption(input, 'store') === undefined ? openOwn(context) : openStore(context, input);
+}
+
+async function openOwn(context: Context): Promise<OpenedArchive> {
+  const { openServer } = await import('./server-access.ts');
+  const { openRemoteArchive } = await import('../archive/remote-archive.ts');
+  const { home, device, connection, context: described } = await openServer(context);
+  try {
+    return await openRemoteArchive({ home, device, connection, context: described, signal: context.signal });
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+async function openStore(context: Context, input: Input): Promise<OpenedArchive> {
+  const { openStoreArchive } = await import('../archive/store-archive.ts');
+  const { out, cwd, signal } = context;
+  const identity = textOption(input, 'identity');
+  const key =
+    identity === undefined
+      ? { passphrase: await archivePassword(context, input) }
+      : { identityFile: readTextFile(identity, cwd) };
+  const archive = textOption(input, 'archive');
+  return openStoreArchive({
+    store: textOption(input, 'store') ?? '',
+    cwd,
+    key,
+    signal,
+    onDamagedPack: (id, error) => out.note(`Pack ${toHex(id).slice(0, 12)} is damaged: ${error.message}`),
+    ...(archive !== undefined && { archive }),
+  });
+}
+
+/** What was typed as to device, set, time and snapshot; this device where nothing was. */
+export function wantedOf(context: Context, input: Input, archive: OpenedArchive, paths: readonly string[]): Wanted {
+  const { clock, cwd, config } = context;
+  const [id, at, set, named] = ['snapshot', 'at', 'set', 'device'].map((name) => textOption(input, name));
+  const device = isSet(input, 'all')
+    ? undefined
+    : named === undefined
+      ? archive.own
+      : toHex(findDevice(archive.devices, named).deviceId);
+  return {
+    paths: paths.map((path) => snapshotPath(path, cwd, config)),
+    ...(id !== undefined && { id }),
+    ...(at !== undefined && { at: parseTime(at, clock.now(), clock.zone) }),
+    ...(set !== undefined && { set }),
+    ...(device != null && { device }),
+  };
+}
+
+export async function pointsFor(
+  context: Context,
+  input: Input,
+  archive: OpenedArchive,
+  paths: readonly string[],
+): Promise<Point[]> {
+  const wanted = wantedOf(context, input, archive, paths);
+  const snapshots = await archive.snapshots(context.signal);
+  tellRefused(context, snapshots);
+  return choosePoints(snapshots.list, wanted);
+}
+
+export function tellRefused({ out }: Context, { refused }: Snapshots): void {
+  if (refused.length > 0)
+    out.note(`${refused.length} snapshots do not pass their checks and are left out: ${refused[0]!.message}`);
+}
+
+/** Reads trees; closes its threads and its session at the end. */
+export async function withReader<T>(archive: OpenedArchive, use: (reader: SessionReader) => Promise<T>): Promise<T> {
+  // Trees are few and small beside content: one thread opens them
+  const pool: DecodePool = createDecodePool(archive.keys, 1);
+  const reader = createSessionReader({ endpoint: archive.endpoint, opener: pool });
+  try {
+    return await use(reader);
+  } finally {
+    await Promise.allSettled([reader.close(), pool.close()]);
+  }
+}
+
+export const unknownPath = (path: string): AgentError => new AgentError('path_unknown', { what: `/${path}` });

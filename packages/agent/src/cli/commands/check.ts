@@ -1,0 +1,111 @@
+import { type CheckEvent, type CheckResult, checkArchive } from '@holdfast/archive/check/check-archive.ts';
+import { type CheckProblem, isDamage } from '@holdfast/archive/check/problem.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { formatBytes } from '../../limits/units.ts';
+import { openArchive } from '../archive-access.ts';
+import { type CommandModule, isSet, textOption } from '../command.ts';
+import type { Context } from '../context.ts';
+import { shownPath } from '../entry-lines.ts';
+import { EXIT } from '../exit-codes.ts';
+import { count } from '../progress.ts';
+
+export const run: CommandModule['run'] = async (context, input) => {
+  const archive = await openArchive(context, input);
+  const progress = await context.out.progress('check');
+  try {
+    const result = await checkArchive({
+      endpoint: archive.endpoint,
+      keys: archive.keys,
+      devices: archive.devices,
+      readData: isSet(input, 'readData'),
+      // A folder that is read directly has nobody to report to
+      report: textOption(input, 'store') === undefined,
+      signal: context.signal,
+      onEvent: (event) => tell(event, context, progress),
+    });
+    progress.stop();
+    const { problems, ...counts } = result;
+    context.out.result({ ...counts, problems: problems.map(documentOf) }, () => show(context, result));
+    return problems.some(isDamage) ? EXIT.damaged : EXIT.ok;
+  } finally {
+    progress.stop();
+    archive.close();
+  }
+};
+
+function tell(event: CheckEvent, { out }: Context, progress: Awaited<ReturnType<Context['out']['progress']>>): void {
+  if (event.kind === 'progress') {
+    const { bytes, structure, contentRead } = event;
+    progress.update({
+      bytesDone: bytes,
+      bytesTotal: null,
+      filesDone: structure + contentRead,
+      filesTotal: null,
+      unit: 'chunks',
+    });
+  } else if (event.kind === 'problem') out.event('problem', documentOf(event.problem));
+}
+
+function documentOf(problem: CheckProblem) {
+  switch (problem.kind) {
+    case 'snapshot':
+      return {
+        kind: problem.kind,
+        snapshot: problem.snapshotId && toHex(problem.snapshotId),
+        code: problem.error.code,
+      };
+    case 'fork':
+    case 'order':
+      return { kind: problem.kind, snapshots: problem.snapshotIds.map(toHex) };
+    default: {
+      const affected = problem.affected.map(({ snapshotId, paths }) => ({
+        snapshot: toHex(snapshotId),
+        paths: paths.map(shownPath),
+      }));
+      return { kind: problem.kind, chunk: toHex(problem.id), code: problem.error.code, affected };
+    }
+  }
+}
+
+const SHOWN = 20;
+
+function show({ out }: Context, { snapshots, structure, content, contentRead, bytes, problems }: CheckResult): void {
+  const read = contentRead > 0 ? `${count(contentRead)} of them opened` : 'none of them opened; --read-data does that';
+  out.line(
+    `${count(snapshots)} snapshots, ${count(structure)} trees and lists opened, ${count(content)} pieces of content found (${read}); ${formatBytes(bytes)} read.`,
+  );
+  if (problems.length === 0) {
+    out.line('Everything is there.');
+    return;
+  }
+  out.line(`${count(problems.length)} problems:`);
+  for (const problem of problems.slice(0, SHOWN)) out.line(`  ${describe(problem)}`);
+  if (problems.length > SHOWN) out.line(`  and ${count(problems.length - SHOWN)} more; --json lists them`);
+  if (problems.some(isDamage)) out.line('The next backup stores again what it still finds on this device.');
+}
+
+function describe(problem: CheckProblem): string {
+  switch (problem.kind) {
+    case 'snapshot':
+      return `snapshot ${shortId(problem.snapshotId)}: ${problem.error.message}`;
+    case 'fork':
+      return `snapshots ${problem.snapshotIds.map(shortId).join(', ')} follow the same one: a cloned machine or an old image`;
+    case 'order':
+      return `snapshots ${problem.snapshotIds.map(shortId).join(', ')} are not in order`;
+    default: {
+      const paths = [...new Set(problem.affected.flatMap((each) => each.paths.map(shownPath)))].slice(0, 3);
+      const where = paths.length === 0 ? '' : `, needed for ${paths.join(', ')}`;
+      return `chunk ${shortId(problem.id)} is ${WORDS[problem.kind]}${where}`;
+    }
+  }
+}
+
+const WORDS = {
+  missing: 'missing',
+  damaged: 'damaged',
+  wrongKind: 'another kind of chunk than belongs there',
+  invalid: 'not as the format says',
+  short: 'shorter than its file says',
+} as const;
+
+const shortId = (id: Uint8Array | null): string => (id === null ? 'without an id' : toHex(id).slice(0, 12));

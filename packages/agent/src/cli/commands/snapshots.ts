@@ -1,0 +1,74 @@
+import { matching } from '../../archive/choose.ts';
+import type { Snapshot } from '../../archive/snapshots.ts';
+import { formatTime } from '../../archive/time.ts';
+import { formatBytes } from '../../limits/units.ts';
+import { openArchive, tellRefused, wantedOf } from '../archive-access.ts';
+import type { CommandModule } from '../command.ts';
+import type { Context } from '../context.ts';
+import { count } from '../progress.ts';
+import { table } from '../table.ts';
+
+/** A device whose clock is off by more is told: its times cannot be relied on. */
+const CLOCK_OFF_MS = 3_600_000;
+
+export const run: CommandModule['run'] = async (context, input) => {
+  const archive = await openArchive(context, input);
+  try {
+    const snapshots = await archive.snapshots(context.signal);
+    tellRefused(context, snapshots);
+    const list = matching(snapshots.list, wantedOf(context, input, archive, []));
+    const document = {
+      snapshots: list.map(describe),
+      refused: snapshots.refused.map(({ code, message }) => ({ code, message })),
+    };
+    context.out.result(document, () => show(context, list));
+    return undefined;
+  } finally {
+    archive.close();
+  }
+};
+
+function describe(snapshot: Snapshot) {
+  const { id, device, set, sequence, at, receivedAt, deviceTime, partial, description } = snapshot;
+  const { counts, paths, skippedCount, agentVersion, os } = description;
+  const shown = paths.map((path) => Buffer.from(path).toString('utf8'));
+  return {
+    id,
+    at,
+    receivedAt,
+    deviceTime,
+    device,
+    set,
+    sequence,
+    partial,
+    ...counts,
+    paths: shown,
+    skippedCount,
+    agentVersion,
+    os,
+  };
+}
+
+function show({ out, clock }: Context, list: readonly Snapshot[]): void {
+  if (list.length === 0) {
+    out.line('No snapshots yet. `holdfast backup` makes one.');
+    return;
+  }
+  const rows = list.map((snapshot) => {
+    const { files, bytes } = snapshot.description.counts;
+    const { id, at, device, set } = snapshot;
+    const size = [count(files).padStart(11), formatBytes(bytes).padStart(8)];
+    return [id.slice(0, 12), formatTime(at, clock.zone), ...size, device.name, set.name, remarks(snapshot)];
+  });
+  const head = ['snapshot', 'time', 'files'.padStart(11), 'size'.padStart(8), 'device', 'set', ''];
+  for (const line of table([head, ...rows])) out.line(line);
+}
+
+function remarks({ partial, receivedAt, deviceTime, description }: Snapshot): string {
+  const parts = [
+    partial ? 'interim' : '',
+    receivedAt !== null && Math.abs(receivedAt - deviceTime) > CLOCK_OFF_MS ? "the device's clock was wrong" : '',
+    description.skippedCount > 0 ? `${count(description.skippedCount)} not read` : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}

@@ -1,0 +1,123 @@
+import { formatDistance, formatTime } from '../../archive/time.ts';
+import { callDaemon } from '../../daemon/control.ts';
+import { NOT_WATCHING, setStatuses } from '../../daemon/set-status.ts';
+import type { DaemonStatus, SetStatus, Status } from '../../daemon/status.ts';
+import { formatBytes, formatDuration, formatRate, formatShare } from '../../limits/units.ts';
+import { type Device, readDevice } from '../../state/device.ts';
+import type { Home } from '../../state/home.ts';
+import { readPause } from '../../state/pause.ts';
+import { readSettings } from '../../state/settings.ts';
+import { VERSION } from '../../version.ts';
+import type { WatchState } from '../../watch/watcher.ts';
+import type { CommandModule } from '../command.ts';
+import { type Context, homeOf } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { count, counted } from '../progress.ts';
+
+export const run: CommandModule['run'] = async (context) => {
+  const home = homeOf(context);
+  const answer = await callDaemon(home, { do: 'status' });
+  const status = answer === null ? statusWithoutService(context, home) : (answer.result as Status);
+  context.out.result(status, () => show(context, status));
+  return status.device === null ? EXIT.notEnrolled : EXIT.ok;
+};
+
+function statusWithoutService({ clock }: Context, home: Home): Status {
+  const now = clock.now();
+  return {
+    version: VERSION,
+    device: deviceStatus(readDevice(home)),
+    daemon: null,
+    pause: readPause(home, now),
+    sets: setStatuses(home, readSettings(home), NOT_WATCHING, now, clock.zone),
+  };
+}
+
+const deviceStatus = (device: Device | null): Status['device'] =>
+  device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base };
+
+function show(context: Context, { device, daemon, pause, sets }: Status): void {
+  const { out, clock } = context;
+  if (device === null) {
+    out.line('This device is not enrolled: `holdfast enrol STRING`.');
+    return;
+  }
+  out.line(`${device.name}, device of ${device.user} at ${device.server}`);
+  if (daemon === null)
+    out.line('The service does not run: nothing is backed up by itself (`holdfast service install`).');
+  else showService(context, daemon);
+  if (pause !== null) {
+    const end = pause.until === null ? 'until `holdfast resume`' : `until ${formatTime(pause.until, clock.zone)}`;
+    out.line(`Paused ${end}.`);
+  }
+  for (const set of sets) showSet(context, set, daemon !== null);
+}
+
+function showService({ out, clock }: Context, daemon: DaemonStatus): void {
+  const now = clock.now();
+  const since = formatDuration(now - daemon.startedAt);
+  const { presence, limits, power, waiting, running, slept } = daemon;
+  const rates = `upload ${formatRate(limits.upload)}, download ${formatRate(limits.download)}`;
+  const battery = power.onBattery && power.charge !== null ? `, on battery (${formatShare(power.charge)})` : '';
+  out.line(`The service runs since ${since}; ${presence}: CPU ${formatShare(limits.cpu)}, ${rates}${battery}.`);
+  if (running !== null) {
+    const { filesDone, filesTotal, bytesDone, bytesTotal, bytesSent } = running;
+    const files = filesTotal === null ? 'looking for changes' : `${count(filesDone)} of ${count(filesTotal)} files`;
+    const bytes = bytesTotal === null ? '' : `, ${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`;
+    out.line(`Backing up ${running.set}: ${files}${bytes}, ${formatBytes(bytesSent)} sent.`);
+    if (running.waiting !== null) out.line(`  waiting: ${running.waiting}`);
+  } else if (waiting !== null && waiting.code !== 'paused') {
+    const again = daemon.until === null ? '' : `; looks again ${formatDistance(daemon.until, now)}`;
+    const from = waiting.since === null ? '' : ` since ${formatTime(waiting.since, clock.zone)}`;
+    out.line(`Waiting: ${waiting.message}${from}${again}.`);
+  }
+  if (slept !== null) {
+    out.line(`Woke ${formatDistance(slept.wokeAt, now)} after ${formatDuration(slept.ms)} asleep.`);
+  }
+}
+
+function showSet({ out, clock }: Context, { name, run, next, watch }: SetStatus, served: boolean): void {
+  const now = clock.now();
+  const { doneAt, last, failure } = run;
+  out.line('');
+  out.line(
+    `${name}: ${doneAt === null ? 'not backed up yet' : `backed up as of ${formatTime(doneAt, clock.zone)} (${formatDistance(doneAt, now)})`}`,
+  );
+  if (last !== null) {
+    const skipped = last.skipped > 0 ? `, ${count(last.skipped)} could not be read` : '';
+    out.line(
+      `  ${counted(last.files, 'file')}, ${formatBytes(last.bytes)}${skipped}; snapshot ${last.snapshot?.slice(0, 12) ?? '-'}`,
+    );
+  }
+  if (failure !== null) {
+    const times = failure.count > 1 ? ` (${failure.count} times)` : '';
+    out.line(`  failed ${formatDistance(failure.at, now)}${times}: ${failure.message}`);
+  }
+  if (!served) return;
+  const what = next.walk === 'everything' ? 'everything is walked' : 'what changed is backed up';
+  out.line(`  ${next.at <= now ? 'due now' : `next ${formatDistance(next.at, now)}`}: ${what}`);
+  out.line(`  ${watchText(watch, now)}`);
+}
+
+function watchText(watch: WatchState, now: number): string {
+  switch (watch.kind) {
+    case 'off':
+      return 'folders are not watched; each run walks all of them';
+    case 'starting':
+      return 'beginning to watch the folders';
+    case 'watching': {
+      const closed = watch.closed > 0 ? ` (${count(watch.closed)} may not be read)` : '';
+      return `${counted(watch.folders, 'folder')} watched${closed}`;
+    }
+    case 'lost':
+      return `folders are not watched since ${formatDistance(watch.at, now)}: ${WHY[watch.why.kind]} (${watch.why.detail})`;
+    default:
+      return watch satisfies never;
+  }
+}
+
+const WHY = {
+  burst: 'too much changed at once; the next run walks everything',
+  limit: 'the system allows no more watches (raise fs.inotify.max_user_watches); each run walks everything',
+  error: 'the next run walks everything',
+} as const;

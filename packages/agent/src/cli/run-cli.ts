@@ -1,0 +1,44 @@
+import type { Config } from '../config.ts';
+import { AgentError } from '../errors.ts';
+import type { Context } from './context.ts';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { createOutput, type Streams } from './output.ts';
+import { parseLine } from './program.ts';
+
+/** What the process gives to one command line. */
+export type World = Streams &
+  Pick<Context, 'config' | 'stdin' | 'cwd' | 'clock' | 'random'> & {
+    /** Calls back at Ctrl-C or SIGTERM; the answer stops listening. */
+    readonly onStop: (stop: (signal: 'SIGINT' | 'SIGTERM') => void) => () => void;
+  };
+
+/** Runs one command line to its end and says with which code the process should end. Never rejects. */
+export async function runCli(argv: readonly string[], world: World): Promise<ExitCode> {
+  const parsed = await parseLine(argv, {
+    out: (text) => void world.stdout.write(text),
+    err: (text) => void world.stderr.write(text),
+  });
+  if (parsed.kind === 'said') return parsed.exit;
+  const { spec, input } = parsed.chosen;
+  const out = createOutput(world, {
+    json: input.options['json'] === true,
+    plain: world.config.plain,
+    debug: isDebug(world.config),
+    now: world.clock.now,
+  });
+  const controller = new AbortController();
+  const unlisten = world.onStop((signal) => controller.abort(new AgentError('interrupted', { data: { signal } })));
+  try {
+    const { run } = await spec.load!();
+    return (await run({ ...world, out, signal: controller.signal }, input)) ?? EXIT.ok;
+  } catch (error) {
+    // What fails because of the stop is the stop: a socket that breaks off, an AbortError
+    const reason = controller.signal.aborted ? (controller.signal.reason as AgentError) : error;
+    out.error(reason);
+    return exitCodeOf(reason);
+  } finally {
+    unlisten();
+  }
+}
+
+const isDebug = ({ logLevel }: Config): boolean => logLevel === 'debug' || logLevel === 'trace';

@@ -1,0 +1,54 @@
+import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
+import { systemTime } from '../limits/system-time.ts';
+import { type Connection, type ConnectionOptions, connect, PATIENCE_OF_A_PERSON_MS } from '../remote/connection.ts';
+import { type EnrolledDevice, requireDevice } from '../state/device.ts';
+import type { Home } from '../state/home.ts';
+import { readSettings, valuesOf } from '../state/settings.ts';
+import { type Context, homeOf } from './context.ts';
+
+/** A command's way to the server. */
+export type ServerAccess = {
+  readonly home: Home;
+  readonly device: EnrolledDevice;
+  readonly connection: Connection;
+  /** As the server describes this device now. */
+  readonly context: DeviceContext;
+};
+
+export function networkOf(context: Context, onWait?: ConnectionOptions['onWait']): Omit<ConnectionOptions, 'device'> {
+  return {
+    time: systemTime(context.clock.now),
+    random: () => Buffer.from(context.random(4)).readUInt32BE() / 2 ** 32,
+    patienceMs: PATIENCE_OF_A_PERSON_MS,
+    onWait: onWait ?? waitAloud(context),
+  };
+}
+
+export async function openServer(context: Context, onWait?: ConnectionOptions['onWait']): Promise<ServerAccess> {
+  const home = homeOf(context);
+  const device = requireDevice(home);
+  const connection = connect({ device, ...networkOf(context, onWait) });
+  // Whoever runs a command is present; the line is shared with others all the same
+  const values = valuesOf(readSettings(home));
+  connection.upload.setRate(values['upload.present']);
+  connection.download.setRate(values['download.present']);
+  try {
+    return { home, device, connection, context: await connection.context(context.signal) };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Said once, not at each try. */
+function waitAloud({ out }: Context): ConnectionOptions['onWait'] {
+  let said = false;
+  return (waiting) => {
+    if (waiting !== null && !said) {
+      const { error } = waiting;
+      out.note(`${error instanceof Error ? error.message : error} Trying again...`);
+      out.event('waiting', { why: error instanceof Error ? error.message : String(error) });
+    }
+    said = waiting !== null;
+  };
+}

@@ -1,0 +1,152 @@
+import type { CommandSpec } from '../command.ts';
+import { KEY, PASSWORD } from './shared.ts';
+
+/** Commands about the device itself: enrolment, service, status, settings, keys. */
+export const DEVICE_SPECS: readonly CommandSpec[] = [
+  {
+    name: 'enrol',
+    summary: 'make this machine a device of yours',
+    details:
+      'The string comes from your administrator: it names the server, its certificate and your organization. Without a password option the command asks on the terminal.',
+    arguments: [{ name: '<string>', about: 'the enrolment string, one line that begins with holdfast1:' }],
+    options: [
+      { flags: '--user <name>', about: 'your user name' },
+      ...PASSWORD,
+      { flags: '--name <name>', about: "what to call this device (default: the machine's name)" },
+      { flags: '--sign-up', about: 'make the user too, where the organization allows it' },
+      ...KEY,
+    ],
+    examples: [
+      {
+        line: 'holdfast enrol "$ENROLMENT" --user ada --password-file password.txt',
+        about: 'without questions, as in a script',
+      },
+    ],
+    load: () => import('../commands/enrol.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'show what is protected, when it was backed up and what happens next',
+    examples: [
+      { line: 'holdfast status', about: 'for a person' },
+      { line: 'holdfast status --json', about: 'for a program' },
+    ],
+    load: () => import('../commands/status.ts'),
+  },
+  {
+    name: 'run',
+    summary: 'run the service in the foreground: continuous backup until it is stopped',
+    details: '`holdfast service install` has the system start it. SIGTERM stops it after the pack it is sending.',
+    options: [{ flags: '--until-idle', about: 'end as soon as nothing is due' }],
+    examples: [{ line: 'holdfast run --until-idle', about: 'do what is due now, then end' }],
+    load: () => import('../commands/run.ts'),
+  },
+  {
+    name: 'service',
+    summary: 'install the service so that the system keeps it running',
+    commands: [
+      serviceSpec('show', 'print the service file without installing it', [
+        { line: 'holdfast service show --kind launchd', about: 'what a Mac would get' },
+      ]),
+      serviceSpec('install', 'install and start the service', []),
+      serviceSpec('uninstall', 'stop and remove the service; the state folder stays', []),
+    ],
+  },
+  {
+    name: 'config',
+    summary: 'show and change limits and other settings of this device',
+    commands: [
+      {
+        name: 'list',
+        summary: 'show every setting, its value and where it comes from',
+        examples: [{ line: 'holdfast config list', about: '' }],
+        load: async () => ({ run: (await import('../commands/config.ts')).list }),
+      },
+      {
+        name: 'get',
+        summary: 'show one setting',
+        arguments: [{ name: '<name>', about: 'as `holdfast config list` names it' }],
+        examples: [{ line: 'holdfast config get cpu.present', about: '' }],
+        load: async () => ({ run: (await import('../commands/config.ts')).get }),
+      },
+      {
+        name: 'set',
+        summary: 'change one setting on this device',
+        arguments: [
+          { name: '<name>', about: 'as `holdfast config list` names it' },
+          { name: '[value]', about: 'the new value' },
+        ],
+        options: [{ flags: '--default', about: "forget the device's own value" }],
+        examples: [
+          { line: 'holdfast config set upload.present 2M', about: 'at most 2 MiB a second while you work' },
+          { line: 'holdfast config set upload.present --default', about: 'back to what the server says' },
+        ],
+        load: async () => ({ run: (await import('../commands/config.ts')).set }),
+      },
+    ],
+  },
+  {
+    name: 'key',
+    summary: 'show and change who can open your archive',
+    details:
+      'Key levels, each only upwards: account (the organization can restore for you), archive-password (a password of your own, which nobody can reset), custom-key (only the file that you exported opens it).',
+    commands: [
+      {
+        name: 'show',
+        summary: 'show the key level, the fingerprint of your identity and the devices that hold it',
+        examples: [{ line: 'holdfast key show', about: '' }],
+        load: async () => ({ run: (await import('../commands/key.ts')).show }),
+      },
+      {
+        name: 'set-password',
+        summary:
+          'protect the archive by a password of its own, or change that password; the server can then not open it any more',
+        options: [...PASSWORD, { flags: '--archive-password-file <file>', about: 'the new archive password' }],
+        examples: [
+          {
+            line: 'holdfast key set-password --password-file password.txt --archive-password-file archive-password.txt',
+            about: 'one way: back to account is not possible',
+          },
+        ],
+        load: async () => ({ run: (await import('../commands/key.ts')).setPassword }),
+      },
+      {
+        name: 'export',
+        summary: 'write your key to a file and make it the only way into the archive beside your devices',
+        arguments: [{ name: '<file>', about: 'a new file; keep it where this device is not' }],
+        options: [...PASSWORD, { flags: '--copy-only', about: 'write the file and leave the key level as it is' }],
+        examples: [
+          { line: 'holdfast key export my-archive.key --copy-only', about: 'a copy for your safe' },
+          {
+            line: 'holdfast key export only.key --password-file password.txt',
+            about: 'key level custom-key: lose the file and all devices, and the archive is lost',
+          },
+        ],
+        load: async () => ({ run: (await import('../commands/key.ts')).exportKey }),
+      },
+      {
+        name: 'recover',
+        summary: 'give this device the key to your archive again',
+        details: 'At key level account the server brings it; above that your archive password or exported file does.',
+        options: KEY,
+        examples: [{ line: 'holdfast key recover --identity my-archive.key', about: 'with the exported key' }],
+        load: async () => ({ run: (await import('../commands/key.ts')).recover }),
+      },
+    ],
+  },
+];
+
+function serviceSpec(name: string, summary: string, examples: CommandSpec['examples']): CommandSpec {
+  return {
+    name,
+    summary,
+    options: [
+      { flags: '--kind <kind>', about: 'instead of what this system uses', choices: ['systemd', 'launchd', 'windows'] },
+    ],
+    examples: examples ?? [],
+    load: async () => {
+      const module = await import('../commands/os-service.ts');
+      return { run: (context, input) => module.run(name, context, input) };
+    },
+  };
+}

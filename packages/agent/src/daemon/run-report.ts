@@ -1,0 +1,149 @@
+import type { BackupEvent } from '@holdfast/archive/backup/backup.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { showPath } from '@holdfast/archive/source/paths.ts';
+import type { BackupSet } from '../sets/backup-set.ts';
+import type { SetOutcome } from './back-up-set.ts';
+
+/** A run in words that go through a socket: events while it lasts, a report at its end. Commands and service share them. */
+export type RunEvent =
+  | { readonly kind: 'begins'; readonly set: string }
+  | {
+      readonly kind: 'progress';
+      readonly filesDone: number;
+      readonly filesTotal: number | null;
+      readonly bytesDone: number;
+      readonly bytesTotal: number | null;
+      readonly bytesSent: number;
+    }
+  | { readonly kind: 'skipped'; readonly path: string; readonly reason: string }
+  /** `null`: it goes on. */
+  | { readonly kind: 'waiting'; readonly why: string | null }
+  | { readonly kind: 'note'; readonly text: string };
+
+export type RunReport = {
+  readonly set: string;
+  readonly setId: string;
+  readonly destination: string;
+  readonly kind: 'committed' | 'current';
+  readonly snapshotId: string;
+  readonly sequence: number | null;
+  /** ms since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly stats: {
+    readonly files: number;
+    readonly directories: number;
+    readonly others: number;
+    readonly bytes: number;
+    readonly filesRead: number;
+    readonly bytesRead: number;
+    readonly bytesStored: number;
+    readonly packs: number;
+    readonly seconds: number;
+  };
+  /** What could not be read; at most a thousand are listed. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  readonly skippedCount: number;
+};
+
+const LISTED = 1000;
+/** Nothing of anybody's is in a socket, so leaving it out is not worth a word. */
+const NO_LOSS = 'socket';
+
+export type RunObserver = {
+  readonly onEvent: (event: BackupEvent) => void;
+  report(outcomes: readonly SetOutcome[]): RunReport[];
+};
+
+export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
+  const skipped = new Map<string, string>();
+  let skippedCount = 0;
+  let isWaiting = false;
+  emit({ kind: 'begins', set: set.name });
+  return {
+    onEvent(event) {
+      if (event.kind === 'waiting') isWaiting = true;
+      else if (isWaiting) {
+        isWaiting = false;
+        emit({ kind: 'waiting', why: null });
+      }
+      if (event.kind === 'skipped') {
+        if (event.reason === NO_LOSS) return;
+        skippedCount++;
+        if (skipped.size < LISTED) skipped.set(showPath(event.path), event.reason);
+      }
+      const shown = describe(event);
+      if (shown !== null) emit(shown);
+    },
+    report: (outcomes) => {
+      const listed = [...skipped].map(([path, reason]) => ({ path, reason }));
+      return outcomes.map((outcome) => reportOf(outcome, listed, skippedCount));
+    },
+  };
+}
+
+function describe(event: BackupEvent): RunEvent | null {
+  switch (event.kind) {
+    case 'walked':
+      return { ...NOTHING_DONE, filesTotal: null, bytesTotal: null };
+    case 'progress':
+      return {
+        kind: 'progress',
+        filesDone: event.filesDone,
+        filesTotal: event.filesTotal,
+        bytesDone: event.bytesDone,
+        bytesTotal: event.bytesTotal,
+        bytesSent: event.bytesStored,
+      };
+    case 'skipped':
+      return { kind: 'skipped', path: showPath(event.path), reason: event.reason };
+    case 'waiting':
+      return { kind: 'waiting', why: event.why };
+    case 'missing':
+      return {
+        kind: 'note',
+        text: `the archive lacks ${event.ids} chunks that were there before; they are stored again`,
+      };
+    case 'chain':
+      return { kind: 'note', text: `${CHAIN[event.problem]} (snapshot ${toHex(event.snapshotId).slice(0, 12)})` };
+    case 'cache':
+      return event.problem === 'damaged'
+        ? { kind: 'note', text: 'the local cache was damaged; everything is read anew' }
+        : null;
+    case 'pack':
+    case 'session':
+    case 'partial':
+      return null;
+    default:
+      return event satisfies never;
+  }
+}
+
+const NOTHING_DONE = { kind: 'progress', filesDone: 0, bytesDone: 0, bytesSent: 0 } as const;
+
+const CHAIN = {
+  fork: 'another machine has made backups as this device, or an old image of it was put back',
+  lost: 'the server had lost the newest snapshot of this device; it is offered again',
+  foreign: 'a snapshot bears the name of this device and is not from it; it is ignored',
+} as const;
+
+function reportOf(
+  { set, destination, result, startedAt, endedAt }: SetOutcome,
+  skipped: RunReport['skipped'],
+  skippedCount: number,
+): RunReport {
+  const { totals, filesRead, bytesRead, bytesStored, packs } = result.stats;
+  return {
+    set: set.name,
+    setId: set.id,
+    destination: destination.name,
+    kind: result.kind,
+    snapshotId: toHex(result.snapshotId),
+    sequence: result.kind === 'committed' ? result.sequence : null,
+    startedAt,
+    endedAt,
+    stats: { ...totals, filesRead, bytesRead, bytesStored, packs, seconds: (endedAt - startedAt) / 1000 },
+    skipped,
+    skippedCount,
+  };
+}

@@ -1,0 +1,125 @@
+import type { Config } from '../config.ts';
+import { AgentError, codeOf } from '../errors.ts';
+import type { Time } from '../limits/token-bucket.ts';
+import { type BackupSet, expandRoots } from '../sets/backup-set.ts';
+import { compileExclusions } from '../sets/globs.ts';
+import type { Walk } from '../sets/schedule.ts';
+import { type Device, type EnrolledDevice, readDevice } from '../state/device.ts';
+import type { Home } from '../state/home.ts';
+import { readSettings, valuesOf } from '../state/settings.ts';
+import type { Watcher } from '../watch/watcher.ts';
+import { backUpSet } from './back-up-set.ts';
+import type { DaemonEvent } from './daemon-event.ts';
+import { explainFailure, isOffline } from './failure.ts';
+import { observeRun, type RunEvent, type RunReport } from './run-report.ts';
+import type { ServerLink } from './server-link.ts';
+import type { Running } from './status.ts';
+
+/** Runs one set for the service: watch, walk, tell. What is known of the run in progress is kept here for `status`. */
+export type RunnerOptions = {
+  readonly home: Home;
+  readonly config: Config;
+  readonly time: Time;
+  readonly watcher: Watcher;
+  readonly link: ServerLink;
+  readonly onEvent: (event: DaemonEvent) => void;
+};
+
+export type RunRequest = {
+  readonly set: BackupSet;
+  /** What is wanted; without a watcher to rely on it is everything. */
+  readonly walk: Walk;
+  readonly because: Extract<DaemonEvent, { kind: 'run' }>['because'];
+  readonly cpu: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+};
+
+export class Runner {
+  running: Running | null = null;
+  private readonly options: RunnerOptions;
+
+  constructor(options: RunnerOptions) {
+    this.options = options;
+    options.link.onWait((why) => this.notice({ waiting: why }));
+  }
+
+  /** Watches before it walks, so that what changes meanwhile is seen; a failed run gives back what it took. */
+  async run(request: RunRequest): Promise<RunReport[]> {
+    const { set, signal } = request;
+    const { watcher, time, link, onEvent } = this.options;
+    const known = request.walk === 'changed' ? watcher.take(set.id) : null;
+    const walk: Walk = known === null ? 'everything' : 'changed';
+    this.running = { ...NOTHING, set: set.name, startedAt: time.now(), walk };
+    onEvent({ kind: 'run', set: set.name, walk, because: request.because });
+    try {
+      if (known === null) await this.watch(set);
+      return await this.backUp(request, walk, known ?? []);
+    } catch (error) {
+      watcher.giveBack(set.id, known);
+      if (signal.aborted) throw signal.reason;
+      const explained = explainFailure(error);
+      if (isOffline(codeOf(explained) ?? '')) link.wentOffline((explained as Error).message);
+      throw explained;
+    } finally {
+      this.running = null;
+    }
+  }
+
+  private async backUp(request: RunRequest, walk: Walk, changed: readonly Buffer[]): Promise<RunReport[]> {
+    const { set, cpu, signal } = request;
+    const { home, config, time, link, onEvent } = this.options;
+    const device = enrolled(readDevice(home));
+    if (device === null) throw new AgentError('not_enrolled');
+    const observer = observeRun(set, (event) => this.observe(request, event));
+    const { connection, context } = await link.open(device, signal);
+    const { workers } = valuesOf(readSettings(home));
+    const run = { home, config, device, connection, context, set, walk, changed, cpu, workers, signal };
+    const reports = observer.report(await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent }));
+    for (const report of reports) onEvent({ kind: 'done', report });
+    return reports;
+  }
+
+  /** Whatever keeps the watcher from starting, the walk needs it not. */
+  private async watch(set: BackupSet): Promise<void> {
+    const { home, config, watcher, onEvent } = this.options;
+    if (!valuesOf(readSettings(home)).watch) return;
+    const roots = expandRoots(set.roots, config).map((root) => Buffer.from(root));
+    try {
+      await watcher.subscribe(set.id, roots, compileExclusions(set.exclude, config, [home.dir]));
+      watcher.take(set.id);
+    } catch (error) {
+      onEvent({
+        kind: 'trouble',
+        what: 'watcher',
+        code: codeOf(error) ?? 'internal',
+        message: (error as Error).message,
+      });
+    }
+  }
+
+  private observe({ set, onEvent }: RunRequest, event: RunEvent): void {
+    if (event.kind === 'progress') {
+      const { kind: _kind, ...progress } = event;
+      this.notice(progress);
+    } else if (event.kind === 'waiting') this.notice({ waiting: event.why });
+    else if (event.kind === 'note') this.options.onEvent({ kind: 'note', set: set.name, text: event.text });
+    onEvent(event);
+  }
+
+  private notice(changes: Partial<Running>): void {
+    if (this.running !== null) this.running = { ...this.running, ...changes };
+  }
+}
+
+const NOTHING = {
+  filesDone: 0,
+  filesTotal: null,
+  bytesDone: 0,
+  bytesTotal: null,
+  bytesSent: 0,
+  waiting: null,
+} as const;
+
+export const enrolled = (device: Device | null): EnrolledDevice | null =>
+  device !== null && device.archive !== null ? { ...device, archive: device.archive } : null;
