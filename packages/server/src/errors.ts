@@ -19,7 +19,8 @@ export const CODES = {
   dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
   dump_foreign: 'This kit belongs to another server than the dump.',
   recover_not_empty: 'The target holds a server already; recover into an empty data folder and an empty database.',
-  user_exists: 'Choose another user name, or reset the password of this one.',
+  maintenance_held:
+    'Retention and collect are off since a recovery: look at the archives, then run "holdfast-server maintain --enable".',
   user_missing: 'No user has this name.',
   device_missing: 'No active device has this id or GUID; `holdfast-server device list` shows all.',
   audit_broken: 'The audit log was changed behind the server; compare it with an older dump.',

@@ -58,11 +58,11 @@ export function startJobs(options: JobOptions): { stop(): Promise<void> } {
 }
 
 /** These take something away for good, so they wait until an administrator has looked at what a recovery brought back. */
-const HELD_BACK: readonly JobName[] = ['retention', 'collect'];
+export const isHeldBack = (job: JobName | 'all'): boolean => job === 'retention' || job === 'collect' || job === 'all';
 
 async function maintain(options: JobOptions, job: JobName, signal: AbortSignal): Promise<void> {
   const { authority, maintenance, log } = options;
-  if (HELD_BACK.includes(job)) {
+  if (isHeldBack(job)) {
     const reason = await authority.maintenanceHold();
     if (reason !== null) return log.warn({ job, reason }, 'held until "holdfast-server maintain --enable"');
   }

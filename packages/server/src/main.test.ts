@@ -83,6 +83,7 @@ test('from the first start to a recovery, with nothing but the program', async (
   assert.equal(parseEnrolment(line).registrationKey, parseEnrolment(enrolment).registrationKey);
   assert.equal((await json(['audit', 'verify', '--data', elsewhere])).entries !== undefined, true);
   assert.deepEqual(await warningsOf(recovered), ['maintenance_held']);
+  assert.match((await run(['maintain', 'retention', '--data', elsewhere])).stderr, /^maintenance_held/);
   assert.match((await run(['maintain', '--enable', '--data', elsewhere])).stdout, / 0 failed, 0 alerts/);
   assert.deepEqual(await warningsOf(recovered), []);
   assert.equal(await recovered.stop('SIGINT'), 0);

@@ -5,6 +5,7 @@ import { addAdmin } from './cli/admin.ts';
 import { addDumps } from './cli/dumps.ts';
 import { addEnrolment } from './cli/enrolment.ts';
 import { addKit } from './cli/kit.ts';
+import { addMaintain } from './cli/maintain.ts';
 import { addStart } from './cli/start.ts';
 import { ServerError } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -18,6 +19,7 @@ addEnrolment(program);
 addAdmin(program);
 addKit(program);
 addDumps(program);
+addMaintain(program);
 
 try {
   await program.parseAsync();

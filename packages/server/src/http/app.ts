@@ -19,7 +19,7 @@ export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound
     forceCloseConnections: 'idle' as const,
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: 75_000,
-    return503OnClosing: true,
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 128 },
     genReqId: () => crypto.randomUUID(),
   };
@@ -32,7 +32,21 @@ export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound
   app.decorateRequest('principal', null);
   addErrorReplies(app, options.notFound);
   addOctetParser(app);
+  refuseWhileClosing(app);
   return app;
+}
+
+/** Connections that are open when the server drains get a code that says to come back, in our own envelope. */
+function refuseWhileClosing(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onRequest', async (_, reply) => {
+    if (!closing) return;
+    reply.header('connection', 'close');
+    throw new ProtocolError('shutting_down', { retryAfterMs: 10_000 });
+  });
 }
 
 /** For an `authorize` that is asked about access it does not know: a mistake of ours, never a way in. */
