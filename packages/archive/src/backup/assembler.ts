@@ -12,10 +12,10 @@
  */
 import type { Segment } from '../format/tree.ts';
 import { MAX_ENTRY_SEGMENTS } from '../format/tree.ts';
-import { joinPath } from '../source/paths.ts';
+import { joinPath, nameOf } from '../source/paths.ts';
 import { ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { Xattr } from '../source/source.ts';
-import type { Cache, Totals } from './cache.ts';
+import type { Cache, RecordPlace, Totals } from './cache.ts';
 import type { ClaimTable } from './claim-table.ts';
 import type { Content } from './content.ts';
 import { goneEntries } from './gone.ts';
@@ -23,9 +23,9 @@ import type { HardLinks } from './hard-links.ts';
 import { type ItemReport, JobReport } from './job-report.ts';
 import { isKnownFile, type KnownFiles, Presence } from './known-files.ts';
 import { addTotals, childNamed, NO_TOTALS, type Node } from './node.ts';
-import { NOTHING, recordEntry } from './plan.ts';
+import { NOTHING, type RoundPlan, recordEntry } from './plan.ts';
 import { DirectoryRecord, type Entry, encodeRecord, fingerprintOfRecord, treeEntry } from './record.ts';
-import { Plan, type PlanMemory } from './shared.ts';
+import { Plan } from './shared.ts';
 import type { TreeChunks } from './tree-chunks.ts';
 import type { Skip } from './walk.ts';
 
@@ -53,8 +53,11 @@ type Assembled = { readonly live: Entry[]; readonly whole: boolean };
 export class Assembler {
   private readonly options: AssemblerOptions;
   private readonly plan: Plan;
-  private readonly waiters: readonly (readonly Node[])[];
+  private readonly nodes: readonly Node[];
+  private readonly round: Pick<RoundPlan, 'owners' | 'others'>;
   private readonly reports: (JobReport | null)[];
+  /** Per job how often its report will still be read for entries. */
+  private readonly readings: Int32Array;
   private readonly firstItems: number[];
   private readonly settledItems: Uint8Array;
   /** Items that are the same as one whose content is not known yet. */
@@ -62,10 +65,14 @@ export class Assembler {
   private readonly jobOfItem: Int32Array;
   made = 0;
 
-  constructor(options: AssemblerOptions, memory: PlanMemory, waiters: readonly (readonly Node[])[]) {
+  /** `nodes` in walk order. */
+  constructor(options: AssemblerOptions, nodes: readonly Node[], round: RoundPlan) {
+    const { memory } = round;
     this.options = options;
     this.plan = new Plan(memory);
-    this.waiters = waiters;
+    this.nodes = nodes;
+    this.round = round;
+    this.readings = new Int32Array(memory.jobs);
     this.reports = Array.from({ length: memory.jobs }, () => null);
     this.settledItems = new Uint8Array(memory.items);
     this.jobOfItem = new Int32Array(memory.items);
@@ -74,13 +81,17 @@ export class Assembler {
       const { first, count } = this.plan.job(job);
       this.firstItems.push(first);
       this.jobOfItem.fill(job, first, first + count);
+      this.readings[job] = count;
     }
+    for (const [item, others] of round.others)
+      this.readings[this.jobOfItem[item] as number] =
+        (this.readings[this.jobOfItem[item] as number] as number) + others.length;
   }
 
-  /** Makes all nodes that wait for nothing; `nodes` in walk order. */
-  start(nodes: readonly Node[]): void {
-    for (let i = nodes.length - 1; i >= 0; i--) {
-      const node = nodes[i] as Node;
+  /** Makes all nodes that wait for nothing. */
+  start(): void {
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i] as Node;
       if (node.dirty && node.pending === 0) this.finishUpwards(node);
     }
   }
@@ -101,13 +112,16 @@ export class Assembler {
       return;
     }
     this.settledItems[item] = 1;
-    for (const node of this.waiters[item] ?? []) {
-      node.pending--;
-      if (node.pending === 0) this.finishUpwards(node);
-    }
+    this.arrived(this.nodes[this.round.owners[item] as number] as Node);
+    for (const node of this.round.others.get(item) ?? []) this.arrived(node);
     const followers = this.followers.get(item);
     this.followers.delete(item);
     for (const follower of followers ?? []) this.settle(follower, -1);
+  }
+
+  private arrived(node: Node): void {
+    node.pending--;
+    if (node.pending === 0) this.finishUpwards(node);
   }
 
   private finishUpwards(from: Node): void {
@@ -129,11 +143,22 @@ export class Assembler {
     node.tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
     node.totals = this.totals(node, live);
     this.remember(node, live, gone, whole);
+    this.letGo(node.sources as Int32Array);
     node.dirty = false;
     node.sources = null;
     if (node.kind !== 'listed') return;
     node.kind = 'as-before';
     node.listing = null;
+  }
+
+  /** A report whose entries all lie in records by now is not kept. */
+  private letGo(sources: Int32Array): void {
+    for (const source of sources) {
+      if (source < 0) continue;
+      const job = this.jobOfItem[source] as number;
+      this.readings[job] = (this.readings[job] as number) - 1;
+      if (this.readings[job] === 0) this.reports[job] = null;
+    }
   }
 
   private remember(node: Node, live: Entry[], gone: Entry[], whole: boolean): void {
@@ -238,8 +263,18 @@ export class Assembler {
 
   private segmentsOf(value: number): readonly Segment[] {
     if (isKnownFile(value)) return this.options.known.segments(this.options.cache, value);
-    const report = this.report(value);
-    return report.kind === 'failed' ? [] : (report.content.segments ?? []);
+    return this.contentOfItem(value).segments ?? [];
+  }
+
+  /** From the item's report, or from the record that it went into. */
+  private contentOfItem(item: number): Content {
+    if (this.reports[this.jobOfItem[item] as number]) {
+      const report = this.report(item);
+      return report.kind === 'failed' ? {} : report.content;
+    }
+    const { base } = this.nodes[this.round.owners[item] as number] as Node;
+    const record = this.options.cache.record(base as RecordPlace);
+    return record.content(record.find(nameOf(this.plan.item(item).path)));
   }
 
   private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[]): { xattrs: readonly Xattr[] } {

@@ -25,6 +25,7 @@ const PAYLOAD_HEAD = 12;
 /** Dead bytes that are not worth rewriting the file for. */
 const SLACK = 4 * 1024 * 1024;
 const PRIVATE = 0o700;
+const RECENT = 32;
 
 export type Totals = {
   readonly files: number;
@@ -56,6 +57,8 @@ export class Cache {
   private readonly bundles = new Map<string, number>();
   private newBundles = new Set<string>();
   private liveBytes = 0;
+  /** Copies of a directory are read file by file. */
+  private readonly recent = new Map<number, DirectoryRecord>();
   /** What the owner wants to find again: bytes it encodes itself. */
   note: Buffer = Buffer.alloc(0);
 
@@ -129,9 +132,14 @@ export class Cache {
   }
 
   record(place: RecordPlace): DirectoryRecord {
+    const recent = this.recent.get(place.at);
+    if (recent) return recent;
     const bytes = this.log.read(place.at, place.length);
     if (bytes.length !== place.length || crc32(bytes) !== place.crc) throw new CacheDamaged();
-    return new DirectoryRecord(bytes);
+    const record = new DirectoryRecord(bytes);
+    if (this.recent.size >= RECENT) this.recent.clear();
+    this.recent.set(place.at, record);
+    return record;
   }
 
   put(pathHash: Buffer, state: DirectoryState, record: Buffer): RecordPlace {
@@ -196,6 +204,7 @@ export class Cache {
     }
     this.log.close();
     this.log = fresh;
+    this.recent.clear();
     this.changed = new Set(this.index.values());
     this.newBundles = new Set(this.bundles.keys());
   }

@@ -69,12 +69,13 @@ type Read = Small | { readonly report: ItemReport } | { readonly large: Item };
 export class JobRunner {
   private readonly tools: JobTools;
   private readonly large: LargeFile;
+  /** A batch, or the window of a large file. */
   private buffer: Buffer;
 
   constructor(tools: JobTools) {
     this.tools = tools;
-    this.buffer = Buffer.allocUnsafeSlow(BATCH_BYTES + 2 * SMALL_FILE);
-    this.large = new LargeFile(tools);
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES + 2 * SMALL_FILE, 2 * tools.dataMax));
+    this.large = new LargeFile(tools, this.buffer);
   }
 
   run(): void {

@@ -7,8 +7,6 @@ import type { ItemReport } from './job-report.ts';
 import { failure, type JobTools, type Metadata, readXattrs, settled } from './job-runner.ts';
 import type { Item } from './shared.ts';
 
-const SMALLEST_WINDOW: number = 8 * 1024 * 1024;
-
 /** An open file of which the first window is read. */
 type Opened = { readonly file: OpenFile; readonly stream: Stream; readonly began: number };
 export type Tiny = Metadata & { readonly small: Buffer };
@@ -17,9 +15,10 @@ export class LargeFile {
   private readonly tools: JobTools;
   private readonly window: Buffer;
 
-  constructor(tools: JobTools) {
+  /** `window` holds at least two of the longest chunks. */
+  constructor(tools: JobTools, window: Buffer) {
     this.tools = tools;
-    this.window = Buffer.allocUnsafeSlow(Math.max(SMALLEST_WINDOW, 2 * tools.dataMax));
+    this.window = window;
   }
 
   /** Opens and reads the first window. What turns out to be small is given back whole. */

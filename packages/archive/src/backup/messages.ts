@@ -1,7 +1,7 @@
 /** What the main thread and its workers say to each other. */
 import type { ArchiveKeys } from '../format/keys.ts';
 import type { SourceModule, SourceOptions } from '../source/source.ts';
-import type { FilledPack } from './pack-filler.ts';
+import type { FilledPack, LoosePack } from './pack-filler.ts';
 import type { PlanMemory } from './shared.ts';
 
 /** Given to a worker at its start. */
@@ -31,6 +31,6 @@ export type FromWorker =
   | { readonly kind: 'job'; readonly job: number; readonly report: Uint8Array; readonly bound: number }
   | { readonly kind: 'pack'; readonly pack: FilledPack; readonly bound: number }
   /** No job is left for this worker; what its last pack would have held. */
-  | { readonly kind: 'idle'; readonly loose: { frames: Uint8Array[]; ids: Uint8Array; lowest: number } | null }
+  | { readonly kind: 'idle'; readonly loose: LoosePack | null }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly error: unknown };

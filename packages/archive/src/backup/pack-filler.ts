@@ -5,8 +5,8 @@
  * that lies in the pack it is filling, has at least that number. The main thread sends a tree when every lower claim is acknowledged.
  */
 import { createHash, hash } from 'node:crypto';
+import { release } from '../crypto-node/release.ts';
 import type { ArchiveCrypto } from '../format/archive-crypto.ts';
-import { MAX_STORED_LENGTH } from '../format/entry.ts';
 import type { Kind } from '../format/kinds.ts';
 import { PACK_TARGET, PackWriter } from '../format/pack.ts';
 import type { ClaimTable } from './claim-table.ts';
@@ -14,8 +14,8 @@ import type { Controls } from './shared.ts';
 
 /** One data frame in so many is opened again before its pack leaves (ARCHIVE §4). */
 const CHECKED_ONE_IN = 16;
-/** Untouched memory costs nothing, growing by copying does. */
-const CAPACITY = PACK_TARGET + 2 * MAX_STORED_LENGTH;
+/** A frame of the longest data chunk fits on top of a pack that is nearly full: growing would copy all of it. */
+const CAPACITY = PACK_TARGET + 5 * 1024 * 1024;
 export const NO_CLAIM: number = Number.MAX_SAFE_INTEGER;
 
 export type FilledPack = {
@@ -24,6 +24,12 @@ export type FilledPack = {
   /** n * 32 bytes. */
   readonly ids: Uint8Array;
   readonly lowest: number;
+};
+
+/** The pack that a worker was filling when it ran out of jobs. */
+export type LoosePack = FilledPack & {
+  /** Offset and length of each frame. */
+  readonly frames: Uint32Array;
 };
 
 type FrameAt = { readonly offset: number; readonly length: number; readonly id: Uint8Array };
@@ -77,19 +83,12 @@ export class PackFiller {
     this.close();
   }
 
-  /** What was never sent, frame by frame. */
-  takeLoose(): { frames: Uint8Array[]; ids: Uint8Array; lowest: number } | null {
-    if (this.writer === null) return null;
-    const bytes = this.writer.finish();
-    const { frames, lowest } = this;
-    this.check(bytes);
-    this.reset();
-    this.controls.givePermit();
-    return {
-      frames: frames.map(({ offset, length }) => bytes.slice(offset, offset + length)),
-      ids: idsOf(frames),
-      lowest,
-    };
+  /** What was never sent. */
+  takeLoose(): LoosePack | null {
+    const { frames } = this;
+    if (frames.length === 0) return null;
+    const places = Uint32Array.from(frames.flatMap(({ offset, length }) => [offset, length]));
+    return { ...this.take(), frames: places };
   }
 
   private begin(): void {
@@ -104,17 +103,24 @@ export class PackFiller {
     const offset = writer.add(frame);
     this.frames.push({ offset, length: frame.length, id });
     this.storedBytes += frame.length;
+    release(frame); // the pack has its copy
     if (writer.size >= PACK_TARGET) this.close();
   }
 
   private close(): void {
     if (this.frames.length === 0) return;
+    const pack = this.take();
+    this.send(pack, this.bound);
+  }
+
+  private take(): FilledPack {
     const bytes = (this.writer as PackWriter).finish();
     const { frames, lowest } = this;
     this.check(bytes);
-    this.reset();
-    const pack = { packId: hash('sha256', bytes, 'buffer'), bytes, ids: idsOf(frames), lowest };
-    this.send(pack, this.bound);
+    this.writer = null;
+    this.frames = [];
+    this.lowest = NO_CLAIM;
+    return { packId: hash('sha256', bytes, 'buffer'), bytes, ids: idsOf(frames), lowest };
   }
 
   /** Opening compares the content with its id: what bad memory spoiled is found while the file is still there. */
@@ -122,12 +128,6 @@ export class PackFiller {
     for (const { offset, length, id } of this.frames) {
       if (this.sealed++ % CHECKED_ONE_IN === 0) this.crypto.open(bytes.subarray(offset, offset + length), { id });
     }
-  }
-
-  private reset(): void {
-    this.writer = null;
-    this.frames = [];
-    this.lowest = NO_CLAIM;
   }
 }
 

@@ -53,8 +53,10 @@ export type RoundInput = {
 
 export type RoundPlan = {
   readonly memory: PlanMemory;
-  /** Nodes that wait for each item; most items have one. */
-  readonly waiters: readonly (readonly Node[])[];
+  /** For each item the index of the node that has it. */
+  readonly owners: Int32Array;
+  /** Other nodes that wait for an item, a further link of the same file. */
+  readonly others: ReadonlyMap<number, readonly Node[]>;
   /** Bytes to be read, as the walk saw them. */
   readonly bytes: number;
   readonly dirty: number;
@@ -99,12 +101,13 @@ function isAsBefore(cache: Cache, node: Node): boolean {
 /** Parents before children: gives every entry of a dirty node its source, and makes the jobs. */
 export function planRound(input: RoundInput): RoundPlan {
   const planner = new Planner(input);
-  for (const node of input.nodes) if (node.dirty) planner.plan(node);
+  for (const [index, node] of input.nodes.entries()) if (node.dirty) planner.plan(node, index);
   return planner.finish();
 }
 
 type Wanted = {
   readonly node: Node;
+  readonly index: number;
   readonly entry: number;
   readonly name: Buffer;
   readonly type: number;
@@ -114,11 +117,13 @@ type Wanted = {
 class Planner {
   private readonly input: RoundInput;
   private readonly writer = new PlanWriter();
-  private readonly waiters: Node[][] = [];
+  private owners = new Int32Array(1024);
+  private readonly others = new Map<number, Node[]>();
   private batch: Wanted[] = [];
   private batchBytes = 0;
   private bytes = 0;
   private dirty = 0;
+  private index = 0;
   /** Files with several links: who asked for them first, and who else did. */
   private readonly linked = new Map<string, { first: Wanted; others: Wanted[] }>();
 
@@ -126,8 +131,10 @@ class Planner {
     this.input = input;
   }
 
-  plan(node: Node): void {
+  /** `index` is the node's in walk order. */
+  plan(node: Node, index: number): void {
     this.dirty++;
+    this.index = index;
     for (const child of node.children) if (child.dirty) node.pending++;
     const record = node.base && this.input.cache.record(node.base);
     if (node.listing === null) this.planRecord(node, record as DirectoryRecord);
@@ -139,8 +146,14 @@ class Planner {
     for (const { first, others } of this.linked.values()) {
       const item = first.node.sources?.[first.entry] as number;
       for (const other of others) this.assign(other, item);
+      if (others.length > 0)
+        this.others.set(
+          item,
+          others.map(({ node }) => node),
+        );
     }
-    return { memory: this.writer.finish(), waiters: this.waiters, bytes: this.bytes, dirty: this.dirty };
+    const { bytes, dirty, others } = this;
+    return { memory: this.writer.finish(), owners: this.owners, others, bytes, dirty };
   }
 
   /** Nothing of it changed: only content that is missing, or is to be stored anew, is read. */
@@ -183,7 +196,7 @@ class Planner {
     const at = entry * ROW_LENGTH;
     const type = rowType(rows, at);
     const size = type === TYPE.file ? rowSize(rows, at) : 0;
-    const wanted = { node, entry, name: rowName(rows, at, names), type, size };
+    const wanted = { node, index: this.index, entry, name: rowName(rows, at, names), type, size };
     if (type === TYPE.file && rowLinks(rows, at) > 1 && this.isLinked(wanted, rows, at)) return;
     this.bytes += size;
     if (size < SMALL_FILE) {
@@ -221,13 +234,17 @@ class Planner {
 
   private write(wanted: Wanted): void {
     const item = this.writer.item(wanted.name, wanted.type, wanted.size);
-    this.waiters[item] = [];
+    if (item === this.owners.length) {
+      const larger = new Int32Array(item * 2);
+      larger.set(this.owners);
+      this.owners = larger;
+    }
+    this.owners[item] = wanted.index;
     this.assign(wanted, item);
   }
 
   private assign({ node, entry }: Wanted, item: number): void {
     (node.sources as Int32Array)[entry] = item;
     node.pending++;
-    this.waiters[item]?.push(node);
   }
 }

@@ -7,6 +7,9 @@ import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
 
 const SCRIPT = new URL('./worker.ts', import.meta.url);
 
+/** Workers hold big buffers and few objects: room for young objects would only be touched in turn. */
+const YOUNG_MB = 8;
+
 export type Receive = (worker: number, message: FromWorker) => void;
 
 export class WorkerPool {
@@ -49,7 +52,7 @@ export class WorkerPool {
   }
 
   private start(index: number, data: WorkerData): Worker {
-    const worker = new Worker(SCRIPT, { workerData: data });
+    const worker = new Worker(SCRIPT, { workerData: data, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'failed') this.reject(message.error);
       else this.receiveSafely(index, message);

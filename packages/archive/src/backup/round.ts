@@ -14,8 +14,11 @@ import { markDirty, planRound, type RoundInput } from './plan.ts';
 import type { WorkerPool } from './pool.ts';
 import { Controls } from './shared.ts';
 import { type PutChunk, TreeChunks } from './tree-chunks.ts';
-import { PARALLEL_PUTS, type Upload } from './upload.ts';
+import type { Upload } from './upload.ts';
 import type { Skip } from './walk.ts';
+
+/** Full packs that may wait or be sent while the workers fill others; 16 MiB each. */
+const PACKS_UNDER_WAY = 2;
 
 export type RoundOptions = {
   readonly options: BackupOptions;
@@ -65,7 +68,7 @@ export class Round {
     markDirty(input);
     const plan = planRound(input);
     const known = new KnownFiles();
-    const controls = Controls.create(plan.memory.jobs, pool.size + PARALLEL_PUTS);
+    const controls = Controls.create(plan.memory.jobs, pool.size + PACKS_UNDER_WAY);
     this.controls = controls;
     const assembler = new Assembler(
       {
@@ -79,13 +82,13 @@ export class Round {
         now,
         goneBefore,
       },
-      plan.memory,
-      plan.waiters,
+      nodes,
+      plan,
     );
     this.assembler = assembler;
     if (plan.memory.jobs === 0) {
       for (let worker = 0; worker < pool.size; worker++) upload.addLoose(worker, null);
-      assembler.start(nodes);
+      assembler.start();
       return;
     }
     const files = known.fill(cache, plan.memory.items, (record, entry) => new Presence(table, record).has(entry));
@@ -98,7 +101,7 @@ export class Round {
       files: files.memory,
       share: options.limits?.cpu ?? 1,
     });
-    assembler.start(nodes);
+    assembler.start();
     await done;
   }
 

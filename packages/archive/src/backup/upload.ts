@@ -13,23 +13,22 @@
  * on, and the next round makes the trees again.
  */
 import { hash } from 'node:crypto';
+import { release } from '../crypto-node/release.ts';
 import type { CommitResult, PackUpload } from '../endpoint/endpoint.ts';
 import { ArchiveError } from '../errors.ts';
 import { PACK_TARGET, PackWriter } from '../format/pack.ts';
 import type { ClaimTable } from './claim-table.ts';
 import type { Destination } from './destination.ts';
 import type { BackupEvent } from './options.ts';
-import { type FilledPack, NO_CLAIM, newHash } from './pack-filler.ts';
+import { type FilledPack, type LoosePack, NO_CLAIM, newHash } from './pack-filler.ts';
 
 /** Less than this goes in one request with the snapshot (ARCHIVE §4). */
 const MIXED_BYTES: number = 4 * 1024 * 1024;
 /** Trees that wait for so long that the workers are asked to send what they have. */
 const WAITING_BYTES: number = 64 * 1024 * 1024;
 /** Data packs under way at the same time. */
-export const PARALLEL_PUTS = 3;
+const PARALLEL_PUTS = 3;
 
-export type LooseFrames = { readonly frames: readonly Uint8Array[]; readonly ids: Uint8Array; readonly lowest: number };
-type Frame = { readonly id: Uint8Array; readonly frame: Uint8Array };
 type Packed = PackUpload & { readonly ids: Uint8Array };
 type TreePack = Packed & { readonly mark: number };
 
@@ -54,12 +53,13 @@ export class Upload {
   private readonly outstanding = new Set<{ readonly lowest: number }>();
   private readonly turns: (() => void)[] = [];
   private active = 0;
-  private trees: Frame[] = [];
-  private treeBytes = 0;
+  /** Trees are copied into their pack at once: small buffers kept for long would hold on to what was allocated beside them. */
+  private trees: PackWriter | null = null;
+  private treeFrames: { readonly id: Uint8Array; readonly offset: number; readonly length: number }[] = [];
   private mark = 0;
   private queue: TreePack[] = [];
   private sendingTrees = false;
-  private loose: LooseFrames[] = [];
+  private loose: LoosePack[] = [];
   private settled: (() => void)[] = [];
   /** What the destination lacks, by its own account. */
   refused: readonly Uint8Array[] | null = null;
@@ -88,7 +88,7 @@ export class Upload {
   }
 
   /** A worker is done: it claims nothing more. What it has left waits here. */
-  addLoose(worker: number, loose: LooseFrames | null): void {
+  addLoose(worker: number, loose: LoosePack | null): void {
     if (loose) {
       this.outstanding.add(loose);
       this.loose.push(loose);
@@ -98,10 +98,10 @@ export class Upload {
 
   /** In order: children before parents. */
   addTree(id: Uint8Array, frame: Uint8Array): void {
-    this.trees.push({ id, frame });
-    this.treeBytes += frame.length;
+    this.trees ??= new PackWriter(this.options.archiveId, newHash);
+    this.treeFrames.push({ id, offset: this.trees.add(frame), length: frame.length });
     this.mark = this.options.table.claims;
-    if (this.treeBytes >= PACK_TARGET) this.closeTrees();
+    if (this.trees.size >= PACK_TARGET) this.closeTrees();
   }
 
   /** Resolves when all trees made so far are acknowledged, or refused; the workers may go on meanwhile. */
@@ -128,10 +128,9 @@ export class Upload {
     this.sendLoose();
     await this.until(() => this.active === 0);
     const queued = this.queue.flatMap(({ ids }) => split(ids));
-    const ids = [...queued, ...this.trees.map(({ id }) => id)];
+    const ids = [...queued, ...this.treeFrames.map(({ id }) => id)];
     this.queue = [];
-    this.trees = [];
-    this.treeBytes = 0;
+    this.dropTrees();
     return ids;
   }
 
@@ -143,8 +142,7 @@ export class Upload {
         this.count(mixed, 'stored');
         this.loose = [];
         this.outstanding.clear();
-        this.trees = [];
-        this.treeBytes = 0;
+        this.dropTrees();
       }
       return result;
     } catch (error) {
@@ -155,50 +153,57 @@ export class Upload {
   }
 
   private mixedPack(): Packed | null {
-    const data = this.loose.flatMap(({ frames }) => frames);
-    const bytes = this.treeBytes + data.reduce((sum, frame) => sum + frame.length, 0);
+    const bytes = this.loose.reduce((sum, pack) => sum + pack.bytes.length, this.trees?.size ?? 0);
     if (bytes >= MIXED_BYTES || bytes === 0) return null;
-    const ids = Buffer.concat([...this.loose.map((loose) => loose.ids), ...this.trees.map(({ id }) => id)]);
-    return this.packed([...data, ...this.trees.map(({ frame }) => frame)], ids);
+    const data = this.loose.flatMap(framesOf);
+    const whole = this.trees?.finish();
+    const trees = this.treeFrames.map(({ offset, length }) => whole?.subarray(offset, offset + length) as Uint8Array);
+    const ids = Buffer.concat([...this.loose.map((loose) => loose.ids), ...this.treeFrames.map(({ id }) => id)]);
+    return this.packed([...data, ...trees], ids);
+  }
+
+  private dropTrees(): void {
+    this.trees = null;
+    this.treeFrames = [];
   }
 
   private closeTrees(): void {
-    if (this.trees.length === 0) return;
-    const ids = Buffer.concat(this.trees.map(({ id }) => id));
-    const packed = this.packed(
-      this.trees.map(({ frame }) => frame),
-      ids,
-    );
-    this.queue.push({ ...packed, mark: this.mark });
-    this.trees = [];
-    this.treeBytes = 0;
+    if (this.trees === null) return;
+    const bytes = this.trees.finish();
+    const ids = Buffer.concat(this.treeFrames.map(({ id }) => id));
+    this.queue.push({ id: hash('sha256', bytes, 'buffer'), bytes, ids, mark: this.mark });
+    this.dropTrees();
     if (this.queue.reduce((sum, { bytes }) => sum + bytes.length, 0) > WAITING_BYTES) this.options.closePacks();
     this.pump();
   }
 
-  /** Packs what the workers had left over. */
+  /** What the workers had left over: as it is, or several together where they fit into one pack. */
   private sendLoose(): void {
-    const all = this.loose.splice(0);
-    let frames: Uint8Array[] = [];
-    let ids: Uint8Array[] = [];
+    let group: LoosePack[] = [];
     let bytes = 0;
-    const lowest = Math.min(NO_CLAIM, ...all.map((loose) => loose.lowest));
     const flush = () => {
-      if (frames.length > 0) this.send(lowest, this.packed(frames, Buffer.concat(ids)), () => {});
-      frames = [];
-      ids = [];
+      const [first] = group;
+      if (first) this.send(Math.min(...group.map(({ lowest }) => lowest)), this.joined(group), () => {});
+      group = [];
       bytes = 0;
     };
-    for (const loose of all) {
-      for (const [i, frame] of loose.frames.entries()) {
-        frames.push(frame);
-        ids.push(loose.ids.subarray(i * 32, (i + 1) * 32));
-        bytes += frame.length;
-        if (bytes >= PACK_TARGET) flush();
-      }
+    const all = this.loose.splice(0);
+    for (const pack of all) {
+      if (bytes + pack.bytes.length > PACK_TARGET) flush();
+      group.push(pack);
+      bytes += pack.bytes.length;
     }
     flush();
-    for (const loose of all) this.outstanding.delete(loose);
+    for (const pack of all) {
+      this.outstanding.delete(pack);
+      this.options.givePermit();
+    }
+  }
+
+  private joined(packs: readonly LoosePack[]): Packed {
+    const [first] = packs;
+    if (packs.length === 1 && first) return { id: first.packId, bytes: first.bytes, ids: first.ids };
+    return this.packed(packs.flatMap(framesOf), Buffer.concat(packs.map(({ ids }) => ids)));
   }
 
   private packed(frames: readonly Uint8Array[], ids: Uint8Array): Packed {
@@ -221,8 +226,7 @@ export class Upload {
         this.turns.shift();
         this.turns[PARALLEL_PUTS - 1]?.();
       }
-      // The memory is given back at once instead of when the collector gets to it.
-      if (pack.bytes.buffer instanceof ArrayBuffer) pack.bytes.buffer.transfer(0);
+      release(pack.bytes);
       this.outstanding.delete(claim);
       done();
     }).finally(() => {
@@ -294,6 +298,15 @@ export class Upload {
   private wake(): void {
     for (const resolve of this.settled.splice(0)) resolve();
   }
+}
+
+function framesOf({ bytes, frames }: LoosePack): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  for (let i = 0; i < frames.length; i += 2) {
+    const offset = frames[i] as number;
+    found.push(bytes.subarray(offset, offset + (frames[i + 1] as number)));
+  }
+  return found;
 }
 
 function isMissing(error: unknown): error is ArchiveError {

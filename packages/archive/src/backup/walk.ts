@@ -8,7 +8,7 @@
  * ```
  */
 import { codeOf } from '../source/node-source.ts';
-import { componentsOf, joinPath, ROOT } from '../source/paths.ts';
+import { componentsOf, joinPath, nameOf, ROOT } from '../source/paths.ts';
 import { FLAG, pathHash, ROW_LENGTH, rowFlags, rowName, rowType, setName, TYPE, viewOf } from '../source/rows.ts';
 import type { Failure, FileSource, Listing } from '../source/source.ts';
 import { asBuffer, ByteReader, ByteWriter } from './byte-writer.ts';
@@ -49,13 +49,14 @@ export async function walkAll(input: WalkInput): Promise<Walk> {
   return { nodes: inWalkOrder(root), skipped, full: true };
 }
 
-export function makeNode(cache: Cache, path: Buffer, name: Buffer, parent: Node | null, kind: NodeKind): Node {
+/** The node keeps no hold of the listing that its name came from. */
+export function makeNode(cache: Cache, path: Buffer, parent: Node | null, kind: NodeKind): Node {
   const hash = pathHash(path);
   const cacheRow = cache.find(hash);
   return {
     path,
     hash,
-    name,
+    name: nameOf(path),
     parent,
     kind,
     listing: null,
@@ -74,10 +75,10 @@ export function makeNode(cache: Cache, path: Buffer, name: Buffer, parent: Node 
 export function wayTo(input: WalkInput, skipped: Skip[]): { root: Node; tops: Node[] } {
   const { cache, roots } = input;
   if (roots.some((path) => path.equals(ROOT))) {
-    const root = makeNode(cache, ROOT, Buffer.alloc(0), null, 'listed');
+    const root = makeNode(cache, ROOT, null, 'listed');
     return { root, tops: [root] };
   }
-  const root = makeNode(cache, ROOT, Buffer.alloc(0), null, 'way');
+  const root = makeNode(cache, ROOT, null, 'way');
   const tops: Node[] = [];
   descend(input, root, roots.map(componentsOf), 0, tops, skipped);
   return { root, tops };
@@ -94,7 +95,7 @@ function descend(input: WalkInput, node: Node, paths: Buffer[][], depth: number,
       const row = look(input.source, path, last);
       rows.push({ name, row });
       if (rowType(row, 0) !== TYPE.directory) continue;
-      const child = makeNode(input.cache, path, name, node, last ? 'listed' : 'way');
+      const child = makeNode(input.cache, path, node, last ? 'listed' : 'way');
       node.children.push(child);
       if (last) tops.push(child);
       else descend(input, child, below, depth + 1, tops, skipped);
@@ -204,7 +205,7 @@ export class Walker {
       if (rowType(listing.rows, at) !== TYPE.directory) continue;
       const name = rowName(listing.rows, at, listing.names);
       const closed = (rowFlags(listing.rows, at) & FLAG.closed) !== 0;
-      const child = makeNode(this.input.cache, joinPath(node.path, name), name, node, closed ? 'closed' : 'listed');
+      const child = makeNode(this.input.cache, joinPath(node.path, name), node, closed ? 'closed' : 'listed');
       if (closed) child.listing = EMPTY_LISTING;
       else found.push(child);
       node.children.push(child);

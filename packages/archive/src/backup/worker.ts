@@ -78,7 +78,8 @@ function runJobs(message: ToWorker & { kind: 'jobs' }): void {
     report: (job, report) => post({ kind: 'job', job, report, bound: packs.bound }, [report.buffer]),
   });
   runner.run();
-  post({ kind: 'idle', loose: packs.takeLoose() });
+  const loose = packs.takeLoose();
+  post({ kind: 'idle', loose }, loose ? [loose.bytes.buffer] : []);
 }
 
 port.on('message', (message: ToWorker) => {

@@ -41,6 +41,7 @@ import {
 import { equalBytes } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
+import { release } from './release.ts';
 
 export type { ArchiveCrypto, FillRandom, Opened } from '../format/archive-crypto.ts';
 
@@ -73,7 +74,9 @@ export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = 
     seal: (kind, id, plaintext, links = NO_LINKS) => {
       const packed = pack(plaintext);
       const entry = { kind, generation: newest, id, storedLength: storedLengthOf(packed.bytes.length), links };
-      return sealFrame(entry, frameKey(newest, kind, id), keys.archiveId, packed, fillRandom);
+      const frame = sealFrame(entry, frameKey(newest, kind, id), keys.archiveId, packed, fillRandom);
+      if (packed.codec === CODEC.zstd) release(packed.bytes);
+      return frame;
     },
     open: (frame, expected) => {
       const parts = splitFrame(frame);
@@ -120,6 +123,7 @@ function pack(plaintext: Uint8Array): Packed {
     const chunkSize = plainLength + (plainLength >> 7) + 1024;
     const bytes = zstdCompressSync(plaintext, { chunkSize, params: ZSTD_PARAMS });
     if (bytes.length < plainLength * WORTH_COMPRESSING) return { codec: CODEC.zstd, plainLength, bytes };
+    release(bytes);
   }
   return { codec: CODEC.raw, plainLength, bytes: plaintext };
 }
@@ -148,7 +152,11 @@ function sealFrame(
   let at = nonceAt + NONCE_LENGTH;
   const padding = frame.length - at - TAG_LENGTH - SEALED_HEAD - packed.bytes.length;
   for (const part of [sealedHead(packed.codec, packed.plainLength), packed.bytes, ZEROS.subarray(0, padding)]) {
-    if (part.length > 0) frame.set(cipher.update(part), at);
+    if (part.length > 0) {
+      const sealed = cipher.update(part);
+      frame.set(sealed, at);
+      release(sealed);
+    }
     at += part.length;
   }
   cipher.final();
