@@ -36,7 +36,7 @@ export function frameBytes({ id: chunk, kind, links = [], size = MIN_STORED_LENG
 const newHash = () => createHash('sha256');
 
 export function makePack(archiveId: Uint8Array, frames: readonly FrameSpec[]): MadePack {
-  const writer = new PackWriter(archiveId, newHash);
+  const writer = new PackWriter(archiveId, newHash, 4096);
   for (const spec of frames) writer.add(frameBytes(spec));
   const bytes = writer.finish().slice();
   return { id: sha256(bytes), bytes };
