@@ -56,7 +56,9 @@ async function backUp(tree: string): Promise<object> {
 }
 
 async function restoreNewest(into: string): Promise<object> {
-  const envelopes = (await endpoint.snapshots()).map(({ object }) => decodeEnvelope(decodeSnapshotObject(object).envelope));
+  const envelopes = (await endpoint.snapshots()).map(({ object }) =>
+    decodeEnvelope(decodeSnapshotObject(object).envelope),
+  );
   const newest = envelopes.sort((a, b) => b.sequence - a.sequence)[0];
   if (newest === undefined) throw new Error('there is no snapshot');
   const restored = await restore({ endpoint, keys, root: newest.root, target: { dir: into } });

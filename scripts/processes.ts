@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const AGENT = join(ROOT, 'packages/agent/bin/holdfast.mjs');
+export const HOLDFAST = join(ROOT, 'packages/agent/bin/holdfast.mjs');
 const SERVER = join(ROOT, 'packages/server/bin/holdfast-server.mjs');
 
 export type Ports = { http: number; https: number };
@@ -22,7 +22,7 @@ export type RunOptions = {
 
 /** Runs `holdfast ...` with its state in `home`. Never rejects for an exit code: the caller judges it. */
 export function holdfast(home: string, args: string[], options: RunOptions = {}): Promise<Ended> {
-  return run(AGENT, args, { ...options, env: { ...options.env, HOLDFAST_HOME: home } });
+  return run(HOLDFAST, args, { ...options, env: { ...options.env, HOLDFAST_HOME: home } });
 }
 
 /** Runs a `holdfast-server` command that ends by itself. */
