@@ -15,6 +15,8 @@ export const CODES = {
   kit_wrong_words: 'The words do not open this kit; check their spelling and order.',
   kit_damaged: 'The file is not a whole recovery kit; use another copy.',
   kit_foreign: 'This kit was made by another server, or a newer kit has replaced it; use the newest one.',
+  kit_opens_none:
+    'None of these files is wrapped to the escrow of this kit: name all identities of the archive, or the archive is above key level account.',
   dump_damaged: 'The dump is cut off or changed; use another one.',
   dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
   dump_foreign: 'This kit belongs to another server than the dump.',

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { append } from '../authority/audit/audit.ts';
 import { inTransaction } from '../authority/context.ts';
-import { identityFromWrap } from '../authority/keyring/escrow.ts';
+import { identityFromWraps } from '../authority/keyring/escrow.ts';
 import { confirmKit, openKit } from '../authority/keyring/kit.ts';
 import type { ServerFlags } from '../config.ts';
 import { writeDurably } from '../files.ts';
@@ -49,16 +49,17 @@ export function addKit(program: Command): void {
 
   withJson(withKit(kit.command('identity')))
     .description("Open a user's identity out of escrow, for a restore from a store point without a server.")
-    .requiredOption('--wrap <file>', "the archive's identities/<...>.age for the escrow recipient")
+    .requiredOption('--wrap <files...>', "the archive's identities/*.age; the one for escrow is found among them")
     .requiredOption('--out <file>', 'where to write the identity')
     .option('--words <file>', 'file with the words (default: asked for)')
     .addHelpText(
       'after',
-      '\nExample:\n  holdfast-server kit identity --kit recovery-kit.age --wrap store/archives/*/identities/*.age --out identity.txt',
+      '\nExample:\n  holdfast-server kit identity --kit recovery-kit.age --wrap store/archives/0a99ecbb646dd70e5ccb42e936f20f9f/identities/*.age --out identity.txt',
     )
-    .action(async ({ words, json, wrap, out, ...flags }: KitFlags & { wrap: string; out: string }) => {
+    .action(async ({ words, json, wrap, out, ...flags }: KitFlags & { wrap: string[]; out: string }) => {
       const { escrowIdentity } = await openKit(configOf(flags).kitFile, await askWords(words));
-      await writeDurably(resolve(out), await identityFromWrap(escrowIdentity, await readFile(wrap)));
+      const wraps = await Promise.all(wrap.map((file) => readFile(file)));
+      await writeDurably(resolve(out), await identityFromWraps(escrowIdentity, wraps));
       print(json, { identity: resolve(out) }, `Wrote ${resolve(out)}. It opens the archive: delete it afterwards.`);
     });
 }

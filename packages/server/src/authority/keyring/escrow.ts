@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { readAgeStanzas } from '@holdfast/archive/format/age-header.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { ServerError } from '../../errors.ts';
 import { type AgeKey, openWith, recipientOf, sealTo } from './age.ts';
 
 /**
@@ -46,13 +47,17 @@ export async function rewrapIdentity(
   return sealTo(deviceRecipient, await openIdentity(escrow, wrap, expected));
 }
 
-/** Opens a wrap for a person who holds the recovery kit: the identity file of format §2.2. */
-export async function identityFromWrap(escrowIdentity: string, wrap: Uint8Array): Promise<Uint8Array> {
-  try {
-    return await openWith(escrowIdentity, wrap);
-  } catch (cause) {
-    throw new ProtocolError('key_wrap_unusable', { cause });
+/** For a person who holds the recovery kit: the identity file of format §2.2, out of whichever wrap is the one for escrow. */
+export async function identityFromWraps(escrowIdentity: string, wraps: readonly Uint8Array[]): Promise<Uint8Array> {
+  const failures: unknown[] = [];
+  for (const wrap of wraps) {
+    try {
+      return await openWith(escrowIdentity, wrap);
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  throw new ServerError('kit_opens_none', { cause: new AggregateError(failures, 'each wrap failed') });
 }
 
 const SIGN_LINE = /^HOLDFAST-SIGN-KEY-([0-9a-f]{64})$/;

@@ -13,7 +13,7 @@ import { ServerError } from '../../errors.ts';
 import { newAgeKey, openWith, sealTo } from './age.ts';
 import { capabilityVerifier, signCapability } from './capability-signer.ts';
 import { fingerprintOf } from './certificates.ts';
-import { checkEscrowWrap, rewrapIdentity, wrapName } from './escrow.ts';
+import { checkEscrowWrap, identityFromWraps, rewrapIdentity, wrapName } from './escrow.ts';
 import { createKeystore, FILES, openKeystore, readRecovery, serverCertificate } from './keystore.ts';
 import { confirmKit, makeKit, openKit } from './kit.ts';
 import { newSigningKey } from './signing-key.ts';
@@ -160,6 +160,10 @@ test('escrow opens a wrap only to the identity that was registered, and wraps it
     checkEscrowWrap(keystore.escrow, wrap.subarray(0, 99), identity),
     refusedWith('key_wrap_unusable'),
   );
+  const others = await Promise.all([device, await newAgeKey()].map((key) => sealTo(key.recipient, Buffer.from(text))));
+  const found = await identityFromWraps((await openKit(kitFile, words)).escrowIdentity, [...others, wrap]);
+  assert.equal(Buffer.from(found).toString(), text);
+  await assert.rejects(identityFromWraps(keystore.escrow.identity, others), refusedWith('kit_opens_none'));
   assert.match(wrapName(age.recipient), /^[0-9a-f]{32}\.age$/);
 });
 
