@@ -26,7 +26,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const code = await runCli(process.argv.slice(2), {
   config: readConfig(),
   stdin: process.stdin,
   stdout: process.stdout,
@@ -36,3 +36,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   random: (length) => randomBytes(length),
   onStop,
 });
+
+// Connections that are kept open, and tries that nobody waits for any more, must not hold up the shell
+process.stdout.write('', () => process.exit(code));

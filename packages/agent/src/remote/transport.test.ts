@@ -5,9 +5,11 @@ import { describe, it, type TestContext } from 'node:test';
 import { createBucket } from '../limits/token-bucket.ts';
 import { createTransport } from './transport.ts';
 
+type Handle = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
 /** A server on this machine; the transport talks plain HTTP to it. The real server's TLS is in remote-endpoint.test.ts. */
-async function serve(t: TestContext, handle: (request: IncomingMessage, response: ServerResponse) => void) {
-  const server = createServer(handle).listen(0, '127.0.0.1');
+async function serve(t: TestContext, handle: Handle) {
+  const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const slept: number[] = [];
   const time = {

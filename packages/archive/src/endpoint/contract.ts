@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { generateHybridIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { ArchiveError } from '../errors.ts';
 import { equalBytes, toHex } from '../format/ids.ts';
+import { sealToPassphrase, sealToRecipient } from '../keys/age-file.ts';
+import { signDeviceList } from '../keys/device-list.ts';
 import type { ArchiveEndpoint, ArchiveSession, Location, PresentIds } from './endpoint.ts';
 import { PREFIX_LENGTH } from './endpoint.ts';
 import {
@@ -93,7 +96,8 @@ const QUESTIONS: Checks = {
   },
   'says when a pack is not there, or not as long': async ({ a, session }) => {
     const pack = a.pack(a.data('1'));
-    await rejects(session.read(pack.id, 0, 10), 'pack_missing');
+    // Whether it was compacted away or never there, an implementation need not know
+    await rejects(session.read(pack.id, 0, 10), 'pack_missing', 'chunk_moved');
     await session.putPack(pack.id, pack.bytes);
     assert.deepEqual(Buffer.from(await session.read(pack.id, 0, pack.bytes.length)), Buffer.from(pack.bytes));
     await rejects(session.read(pack.id, 1, pack.bytes.length), 'pack_missing');
@@ -297,7 +301,7 @@ const LOSS: Checks = {
     await session.putPack(pack.id, pack.bytes);
     const before = await session.present(null);
     await session.reportLost(idsOf(lost, a.data('never stored')));
-    assert.deepEqual([...(await session.ask(idsOf(lost, below, root, safe, beside)))], [0, 0, 0, 1, 1]);
+    await answers(session, idsOf(lost, below, root, safe, beside), [0, 0, 0, 1, 1]);
     const known = new Set(prefixes(before));
     learn(known, await session.present(before.cursor));
     assert.deepEqual([...known].sort(), prefixesOf(safe, beside));
@@ -310,13 +314,14 @@ const LOSS: Checks = {
     const first = a.pack(lost, old);
     await session.putPack(first.id, first.bytes);
     await session.reportLost(idsOf(lost));
+    await answers(session, idsOf(lost, old), [0, 0]);
     const trees = a.pack(fresh);
     assert.deepEqual(await missingFrom(session.putPack(trees.id, trees.bytes)), hexes(lost));
     const { object } = await a.snapshot(old);
     assert.deepEqual(await missingFrom(session.commit(object)), hexes(old));
     const again = a.pack(a.data('lost'), a.data('more'));
     await session.putPack(again.id, again.bytes);
-    assert.deepEqual([...(await session.ask(idsOf(lost, old)))], [1, 1]);
+    await answers(session, idsOf(lost, old), [1, 1]);
     const [place] = await session.locate(idsOf(lost));
     assert.ok(place && equalBytes(place.packId, again.id));
     assert.equal(await session.putPack(trees.id, trees.bytes), 'stored');
@@ -329,7 +334,7 @@ const LOSS: Checks = {
     await session.putPack(pack.id, pack.bytes);
     await session.reportLost(idsOf(lost));
     await session.putPack(pack.id, pack.bytes);
-    assert.deepEqual([...(await session.ask(idsOf(lost, tree)))], [1, 1]);
+    await answers(session, idsOf(lost, tree), [1, 1]);
   },
   'finds what became present again': async ({ a, session }) => {
     const [lost, safe] = [a.data('lost'), a.data('safe')];
@@ -347,43 +352,43 @@ const LOSS: Checks = {
 };
 
 const OBJECTS: Checks = {
-  'keeps device lists in the order of their counters, each for good': async ({ endpoint }) => {
-    const lists = [10, 2, 1].map((counter) => ({ counter, bytes: Uint8Array.of(counter) }));
-    for (const { counter, bytes } of lists) await endpoint.putDeviceList(counter, bytes);
-    await endpoint.putDeviceList(2, Uint8Array.of(2));
-    await rejects(endpoint.putDeviceList(2, Uint8Array.of(3)), 'object_conflict');
-    assert.deepEqual(
-      (await endpoint.deviceLists()).map((bytes) => [...bytes]),
-      [[1], [2], [10]],
-    );
+  'keeps device lists in the order of their counters, each for good': async ({ a, endpoint }) => {
+    const lists = await Promise.all([1, 2, 10].map((counter) => listOf(a, counter, 'laptop')));
+    for (const [i, counter] of [1, 2, 10].entries()) await endpoint.putDeviceList(counter, lists[i] as Uint8Array);
+    await endpoint.putDeviceList(2, lists[1] as Uint8Array);
+    await rejects(endpoint.putDeviceList(2, await listOf(a, 2, 'other')), 'object_conflict');
+    assert.deepEqual((await endpoint.deviceLists()).map(toHex), lists.map(toHex));
   },
   'keeps key files, and lets nobody replace one': async ({ endpoint }) => {
+    const [one, other] = await Promise.all([sealedFile(), sealedFile()]);
     const names = ['00002-', '00001-'].map((generation) => `${generation}${'ab'.repeat(16)}.age`);
-    for (const name of names) await endpoint.putKeyFile(name, Uint8Array.of(1));
-    await endpoint.putKeyFile(names[0] as string, Uint8Array.of(1));
-    await rejects(endpoint.putKeyFile(names[0] as string, Uint8Array.of(2)), 'object_conflict');
-    const found = (await endpoint.keyFiles()).map(({ name, bytes }) => [name, ...bytes]);
+    for (const name of names) await endpoint.putKeyFile(name, one);
+    await endpoint.putKeyFile(names[0] as string, one);
+    await rejects(endpoint.putKeyFile(names[0] as string, other), 'object_conflict');
+    const found = (await endpoint.keyFiles()).map(({ name, bytes }) => [name, toHex(bytes)]);
     assert.deepEqual(found, [
-      [names[1], 1],
-      [names[0], 1],
+      [names[1], toHex(one)],
+      [names[0], toHex(one)],
     ]);
   },
   'keeps identity wraps, and replaces them': async ({ endpoint }) => {
-    await endpoint.putIdentityWrap('passphrase.age', Uint8Array.of(1));
-    await endpoint.putIdentityWrap(`${'ab'.repeat(16)}.age`, Uint8Array.of(2));
-    await endpoint.putIdentityWrap('passphrase.age', Uint8Array.of(3));
-    const found = (await endpoint.identityWraps()).map(({ name, bytes }) => [name, ...bytes]);
+    const [one, other, password] = await Promise.all([sealedFile(), sealedFile(), passwordFile()]);
+    const name = `${'ab'.repeat(16)}.age`;
+    for (const bytes of [one, other]) await endpoint.putIdentityWrap(name, bytes);
+    await endpoint.putIdentityWrap('passphrase.age', password);
+    const found = (await endpoint.identityWraps()).map((wrap) => [wrap.name, toHex(wrap.bytes)]);
     assert.deepEqual(found, [
-      [`${'ab'.repeat(16)}.age`, 2],
-      ['passphrase.age', 3],
+      [name, toHex(other)],
+      ['passphrase.age', toHex(password)],
     ]);
   },
   'refuses names that the store does not have': async ({ endpoint }) => {
+    const bytes = await sealedFile();
     for (const name of ['../x.age', 'x', '', '00001-AB.age', 'passphrase.age/x']) {
-      await assert.rejects(endpoint.putKeyFile(name, Uint8Array.of(1)));
-      await assert.rejects(endpoint.putIdentityWrap(name, Uint8Array.of(1)));
+      await assert.rejects(endpoint.putKeyFile(name, bytes));
+      await assert.rejects(endpoint.putIdentityWrap(name, bytes));
     }
-    await assert.rejects(endpoint.putDeviceList(-1, Uint8Array.of(1)));
+    await assert.rejects(endpoint.putDeviceList(-1, bytes));
     assert.deepEqual(
       [await endpoint.keyFiles(), await endpoint.identityWraps(), await endpoint.deviceLists()],
       [[], [], []],
@@ -451,6 +456,28 @@ async function withScene(open: OpenEndpoint, use: (scene: Scene) => Promise<void
     await close();
   }
 }
+
+/** What a loss reaches may be found by work beside the report: it is asked again until it was. */
+async function answers(session: ArchiveSession, ids: Uint8Array, expected: readonly number[]): Promise<void> {
+  let found: number[] = [];
+  for (let tries = 0; tries < MOST_QUESTIONS; tries++) {
+    found = [...(await session.ask(ids))];
+    if (found.join() === expected.join()) return;
+  }
+  assert.deepEqual(found, expected);
+}
+
+const MOST_QUESTIONS = 1000;
+
+const listOf = (a: ArchiveFixture, counter: number, name: string): Promise<Uint8Array> =>
+  signDeviceList(
+    { ...a.devices, counter, devices: a.devices.devices.map((device) => ({ ...device, recipient: RECIPIENT, name })) },
+    a.deviceKey,
+  );
+
+const RECIPIENT = await identityToRecipient(await generateHybridIdentity());
+const sealedFile = (): Promise<Uint8Array> => sealToRecipient(Uint8Array.of(1), RECIPIENT);
+const passwordFile = (): Promise<Uint8Array> => sealToPassphrase(Uint8Array.of(1), 'a password');
 
 async function everythingEnded(
   session: ArchiveSession,

@@ -109,8 +109,8 @@ export interface ArchiveSession {
   read(packId: Uint8Array, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
 
   /**
-   * Says that these chunks did not open. Nothing is deleted: they, and the trees that reach them, stop being present until they are
-   * stored again (ARCHIVE §5.7). Unknown ids are ignored.
+   * Says that these chunks did not open. Nothing is deleted: they at once, and the trees that reach them soon, stop being present
+   * until they are stored again (ARCHIVE §5.7). Unknown ids are ignored.
    */
   reportLost(ids: Uint8Array, signal?: AbortSignal): Promise<void>;
 
