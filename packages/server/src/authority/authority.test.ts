@@ -310,11 +310,25 @@ onBothDatabases('authority', (fresh) => {
       { serverId: keystore.serverId, publicKey: keystore.capability.publicKey },
       () => now,
     );
-    const claims = await verify(token);
-    assert.equal(claims.archive, archive);
-    assert.equal(await t.server.authority.isRevoked(claims), true);
+    assert.equal((await verify(token)).archive, archive);
+    const list = t.client(token).call(storageRoutes.keyFiles, { params: { archive } });
+    await assert.rejects(list, refusedWith('capability_revoked'), 'though it has minutes left');
     const { items } = await admin.call(identityRoutes.devices, { query: { user: device.user.id } });
     assert.equal(items[0]?.removed, now);
+  });
+
+  test('a capability opens the archive it names and no other, and reading is not writing', async () => {
+    const [mine, theirs] = [await withArchive(), await withArchive()];
+    const { token } = await mine.device.client.call(deviceRoutes.capability, { body: { purpose: 'restore' } });
+    const client = t.client(token);
+    await client.call(storageRoutes.identityWraps, { params: { archive: mine.archive } });
+    const other = client.call(storageRoutes.identityWraps, { params: { archive: theirs.archive } });
+    await assert.rejects(other, refusedWith('forbidden'));
+    const params = { archive: mine.archive, name: 'passphrase.age' };
+    await assert.rejects(
+      client.call(storageRoutes.putIdentityWrap, { params, body: Uint8Array.of(1) }),
+      refusedWith('forbidden'),
+    );
   });
 
   test('a device leaves by itself', async () => {
