@@ -49,10 +49,13 @@ export type Storage = {
   close(): Promise<void>;
 };
 
+const SHORT_WAIT_MS = 10_000;
+
 export async function createStorage(options: StorageOptions): Promise<Storage> {
   const points = await openPoints(options, (point, archive) => maintenance.lossFound(point, archive));
   const maintenance = createMaintenance(points.all, options.policyOf ?? (async () => null));
   const closing = new AbortController();
+  const startedAt = options.now();
   let isReady = false;
   const ready = makeReady(points, closing.signal).then(() => {
     isReady = true;
@@ -64,7 +67,10 @@ export async function createStorage(options: StorageOptions): Promise<Storage> {
     points,
     budgets: new ReadBudgets(options.now),
     requireReady: () => {
-      if (!isReady) throw new ProtocolError('busy', { message: 'The index is being rebuilt.', retryAfterMs: 30_000 });
+      if (isReady) return;
+      // Looking whether the index is fit takes a moment, rebuilding it takes long: only then is it worth waiting long
+      const retryAfterMs = options.now() - startedAt < SHORT_WAIT_MS ? 1_000 : 30_000;
+      throw new ProtocolError('busy', { message: 'The index is being made ready.', retryAfterMs });
     },
   };
   return {
