@@ -110,12 +110,6 @@ export async function addLossLinks(on: On, archive: number, links: readonly Loss
   await countLoss(on, archive);
 }
 
-/** The trees that are known to reach a loss, as hex of their prefixes. */
-export const treesAboveLoss = async ({ db }: On, archive: number): Promise<Set<string>> => {
-  const rows = await db.selectFrom('lost_links').select('parent').distinct().where('archive', '=', archive).execute();
-  return new Set(rows.map((row) => toHex(row.parent)));
-};
-
 export async function hasLosses({ db }: On, archive: number): Promise<boolean> {
   const row = await db.selectFrom('lost').select('prefix').where('archive', '=', archive).limit(1).executeTakeFirst();
   return row !== undefined;
@@ -130,21 +124,29 @@ export async function countLosses({ db }: On, archive: number): Promise<number> 
   return Number(n);
 }
 
-/** These ids have a good location now. Whoever reached no other loss is present again. */
+/** These ids were stored again. Whoever reached no other loss is present again. */
 export async function heal(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<void> {
   if (!(await hasLosses(on, archive))) return;
   const found = await sql<{ prefix: Uint8Array }>`
     delete from lost where archive = ${archive}
       and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})
     returning prefix`.execute(on.db);
-  let healed = found.rows.map((row) => row.prefix);
-  if (healed.length === 0) return;
+  if (found.rows.length === 0) return;
   await countLoss(on, archive);
-  while (healed.length > 0) healed = await healParents(on, archive, healed);
+  let healed = found.rows.map((row) => row.prefix);
+  while (healed.length > 0) healed = await freeParents(on, archive, await onlyGood(on, archive, healed));
 }
 
-/** One level up. Returns the trees that are present again. */
-async function healParents(on: On, archive: number, children: readonly Uint8Array[]): Promise<Uint8Array[]> {
+/** Those with a location that neither is bad nor reaches a loss: a tree may be back and still lack something below. */
+async function onlyGood(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  const { rows } = await sql<{ prefix: Uint8Array }>`
+    select distinct c.prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))}
+    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.lost = ${LOST.no}`.execute(on.db);
+  return rows.map((row) => row.prefix);
+}
+
+/** One level up: these children are good. Returns the trees that reach no loss any more. */
+async function freeParents(on: On, archive: number, children: readonly Uint8Array[]): Promise<Uint8Array[]> {
   const { rows } = await sql<{ parent: Uint8Array }>`
     delete from lost_links where archive = ${archive}
       and child in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(children))})

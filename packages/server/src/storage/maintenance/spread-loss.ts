@@ -11,7 +11,7 @@
 import { ID_LENGTH, toHex } from '@holdfast/archive/format/ids.ts';
 import { type Archive, findArchive, lockArchive } from '../index/archives.ts';
 import { goodFlags, rowsOfPack } from '../index/chunks.ts';
-import { addLossLinks, type LossLink, setSpread, treesAboveLoss, unspreadLosses } from '../index/lost.ts';
+import { addLossLinks, type LossLink, setSpread, unspreadLosses } from '../index/lost.ts';
 import type { Pack } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
 import { committedSnapshots, type Snapshot } from '../index/snapshots.ts';
@@ -27,10 +27,9 @@ export async function spreadLoss(run: Run): Promise<number> {
   const lost = await point.index.read((on) => unspreadLosses(on, archive.number));
   if (lost.length === 0) return 0;
   const children = new Set(lost.map(toHex));
-  const above = await point.index.read((on) => treesAboveLoss(on, archive.number));
   for (let from = 0; ; ) {
     const top = (await point.index.read((on) => findArchive(on, archive.id)))?.next_pack ?? 0;
-    await climb(run, children, above, from);
+    await climb(run, children, from);
     const done = await run.step(async (on) => {
       const { next_pack } = await lockArchive(on, archive.number);
       if (next_pack > top) return false;
@@ -45,7 +44,7 @@ export async function spreadLoss(run: Run): Promise<number> {
 }
 
 /** All tree packs above `from`; once something is found all packs, until nothing is found any more. */
-async function climb(run: Run, children: Set<string>, above: Set<string>, from: number): Promise<void> {
+async function climb(run: Run, children: Set<string>, from: number): Promise<void> {
   const tables = new TreeTables(run.point, run.archive, run.signal);
   const packs = (await tables.packs()).reverse();
   let scope = packs.filter((pack) => pack.number > from);
@@ -54,11 +53,8 @@ async function climb(run: Run, children: Set<string>, above: Set<string>, from: 
     for (const pack of scope) {
       const links = await linksInto(run, tables, pack, children);
       for (const { parent } of links) {
-        const key = toHex(parent);
-        if (above.has(key)) continue;
-        above.add(key);
-        children.add(key);
-        found = true;
+        found ||= !children.has(toHex(parent));
+        children.add(toHex(parent));
       }
       for (let at = 0; at < links.length; at += LINKS_PER_STEP)
         await run.step((on) => addLossLinks(on, run.archive.number, links.slice(at, at + LINKS_PER_STEP)));
