@@ -7,6 +7,8 @@ import type { Progress } from './progress.ts';
  */
 export type Output = {
   readonly json: boolean;
+  /** Where results go, for a log that writes itself. */
+  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** A line of the result, for a person. */
   line(text?: string): void;
   /** Something beside the result: a question, a warning, what happens now. */
@@ -21,7 +23,7 @@ export type Output = {
 };
 
 export type Streams = {
-  readonly stdout: NodeJS.WritableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 };
 
@@ -31,6 +33,7 @@ export function createOutput({ stdout, stderr }: Streams, { json, plain, debug, 
   const print = (stream: NodeJS.WritableStream, text: string) => stream.write(`${text}\n`);
   return {
     json,
+    stream: stdout,
     line: (text = '') => void (json || print(stdout, text)),
     note: (text) => void (json || print(stderr, text)),
     result: (document, show) => {

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { BackupSetSetting, RetentionSetting } from '@holdfast/protocol/device-settings.ts';
 import type { Config } from '../config.ts';
@@ -86,11 +85,14 @@ function everyHome({ platform, userHome }: Pick<Config, 'userHome' | 'platform'>
 }
 
 /** What a person typed becomes a root: absolute and normalized, `~` kept so that it means each user's own. */
-export function parseRoot(typed: string, cwd: string): string {
+export function parseRoot(
+  typed: string,
+  { cwd, userHome }: { readonly cwd: string; readonly userHome: string },
+): string {
   if (typed === '') throw new AgentError('selection_invalid', { what: 'An empty path is no selection' });
   if (typed === '~' || typed.startsWith('~/')) return typed;
   const path = resolve(cwd, typed);
-  return path === homedir() ? '~' : path;
+  return path === resolve(userHome) ? '~' : path;
 }
 
 export function parseSet(value: unknown): BackupSet {

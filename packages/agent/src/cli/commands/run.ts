@@ -27,10 +27,10 @@ export const run: CommandModule['run'] = async (context, input) => {
 
 /** Lines for a person on a terminal, pino's JSON for a journal. */
 async function logOf({ out, clock, config }: Context, json: boolean): Promise<(event: DaemonEvent) => void> {
-  if (process.stdout.isTTY && !json)
+  if (out.stream.isTTY && !json)
     return (event) => out.line(`${formatTime(clock.now(), clock.zone)}  ${describe(event)}`);
   const { pino } = await import('pino');
-  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, out.stream);
   return (event) => {
     const { kind, ...fields } = event;
     const isTrouble = kind === 'failed' || kind === 'trouble';

@@ -22,10 +22,10 @@ export const add: Run = async (context, input) => {
   const [name = '', ...paths] = input.arguments;
   const id = Buffer.from(context.random(16)).toString('hex');
   const exclude = input.options['defaultExclude'] === false ? {} : DEFAULT_EXCLUDE;
-  const roots = paths.map((path) => parseRoot(path, context.cwd));
+  const roots = paths.map((path) => parseRoot(path, placeOf(context)));
   return change(context, (settings) => {
     refuseTaken(settings, name);
-    const set = edited(newSet(id, name, unique(roots), { exclude }), input, context.cwd);
+    const set = edited(newSet(id, name, unique(roots), { exclude }), input, placeOf(context));
     return { set, settings: withOwn(settings, set) };
   });
 };
@@ -35,7 +35,7 @@ export const edit: Run = async (context, input) =>
     const before = findSet(settings, input.arguments[0] ?? '');
     const rename = textOption(input, 'rename');
     if (rename !== undefined && rename !== before.name) refuseTaken(settings, rename);
-    const set = edited({ ...before, ...(rename !== undefined && { name: rename }) }, input, context.cwd);
+    const set = edited({ ...before, ...(rename !== undefined && { name: rename }) }, input, placeOf(context));
     return { set, settings: withOwn(settings, set) };
   });
 
@@ -78,11 +78,14 @@ function refuseTaken(settings: Settings, name: string): void {
   if (setsOf(settings).some((set) => set.name === name)) throw new AgentError('set_exists', { what: `"${name}"` });
 }
 
-function edited(set: BackupSet, input: Input, cwd: string): BackupSet {
-  const dropped = listOption(input, 'drop').map((path) => parseRoot(path, cwd));
+type Place = Parameters<typeof parseRoot>[1];
+const placeOf = ({ cwd, config }: Context): Place => ({ cwd, userHome: config.userHome });
+
+function edited(set: BackupSet, input: Input, place: Place): BackupSet {
+  const dropped = listOption(input, 'drop').map((path) => parseRoot(path, place));
   const unknown = dropped.find((root) => !set.roots.includes(root));
   if (unknown !== undefined) throw new AgentError('selection_invalid', { what: `${unknown} is not selected` });
-  const added = listOption(input, 'add').map((path) => parseRoot(path, cwd));
+  const added = listOption(input, 'add').map((path) => parseRoot(path, place));
   const roots = unique([...set.roots.filter((root) => !dropped.includes(root)), ...added]);
   if (roots.length === 0) throw new AgentError('selection_invalid', { what: 'Nothing would be left of the selection' });
   return {

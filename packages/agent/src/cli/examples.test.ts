@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { startTestServer } from '@holdfast/server/testing/test-server.ts';
+import { runLine, type Shell } from '../testing/run-line.ts';
+import { temporary } from '../testing/temporary.ts';
+import type { CommandSpec } from './command.ts';
+import { SPECS } from './program.ts';
+
+const HOUR = 3_600_000;
+
+/** The order in which a person would come across the commands; every one with an example is in it. */
+const ORDER = [
+  'enrol',
+  'sets add',
+  'sets edit',
+  'sets list',
+  'config list',
+  'config get',
+  'config set',
+  'service show',
+  'backup',
+  '(a day later)',
+  'run',
+  'pause',
+  'resume',
+  'status',
+  'snapshots',
+  'ls',
+  'find',
+  'key export',
+  'restore',
+  'check',
+  'key show',
+  'key recover',
+  'key set-password',
+  '(custom key)',
+  'sets remove',
+];
+
+function examplesOf(specs: readonly CommandSpec[], parents = ''): Map<string, readonly string[]> {
+  return new Map(
+    specs.flatMap((spec) => {
+      const name = `${parents}${spec.name}`;
+      const own: [string, readonly string[]][] = [[name, (spec.examples ?? []).map(({ line }) => line)]];
+      return [...own, ...examplesOf(spec.commands ?? [], `${name} `)].filter(([, lines]) => lines.length > 0);
+    }),
+  );
+}
+
+describe('the examples under --help', () => {
+  const examples = examplesOf(SPECS);
+
+  it('are there for every command that a script may run', () => {
+    const named = ORDER.filter((step) => !step.startsWith('('));
+    assert.deepEqual([...examples.keys()].sort(), [...named].sort());
+  });
+
+  it('work as they stand, one after the other', async (t) => {
+    let now = Date.now() - 50 * HOUR;
+    const server = await startTestServer({ now: () => now });
+    t.after(() => server.close());
+    const dir = temporary(t);
+    const [userHome, cwd] = [join(dir, 'ada'), join(dir, 'here')];
+    for (const folder of ['Documents', 'work', 'Pictures']) mkdirSync(join(userHome, folder), { recursive: true });
+    mkdirSync(cwd);
+    writeFileSync(join(userHome, 'Documents/letter.txt'), 'Dear Bob');
+    writeFileSync(join(userHome, 'Documents/old.txt'), 'gone soon');
+    writeFileSync(join(userHome, 'work/main.c'), 'int main;');
+    const { password } = await server.addUser('ada');
+    writeFileSync(join(cwd, 'password.txt'), `${password}\n`);
+    writeFileSync(join(cwd, 'archive-password.txt'), 'correct horse battery staple\n');
+    const env = { ENROLMENT: await server.server.enrolmentString() };
+    const shell: Shell = { home: join(dir, 'state'), userHome, cwd, env, now: () => now };
+    const store = join(server.config.dataDir, 'store');
+    const ran = new Set<string>();
+
+    const run = async (line: string) => {
+      const { code, stdout, stderr } = await runLine(shell, line.replace('/mnt/store', store));
+      assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+      if (line.includes('--json')) for (const text of stdout.trim().split('\n')) JSON.parse(text);
+      else assert.notEqual(stdout.trim(), '', `${line} says nothing`);
+      ran.add(line);
+      return stdout;
+    };
+
+    for (const step of ORDER) {
+      if (step === '(a day later)') {
+        now += 49 * HOUR;
+        rmSync(join(userHome, 'Documents/old.txt'));
+        await run('holdfast backup');
+        now += HOUR;
+      } else if (step === '(custom key)') {
+        await run('holdfast key export only.key --password-file password.txt');
+      } else {
+        for (const line of examples.get(step) ?? []) if (!line.includes('only.key')) await run(line);
+      }
+    }
+
+    assert.deepEqual(
+      [...examples.values()].flat().filter((line) => !ran.has(line)),
+      [],
+    );
+    assert.equal(readFileSync(join(cwd, 'restored/Documents/letter.txt'), 'utf8'), 'Dear Bob');
+    assert.ok(existsSync(join(cwd, 'rescued', userHome, 'Documents/letter.txt')), 'restored from the store alone');
+  });
+});

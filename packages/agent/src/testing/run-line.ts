@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { Readable, Writable } from 'node:stream';
+import { runCli } from '../cli/run-cli.ts';
+import type { Config } from '../config.ts';
+
+/** Runs command lines in this process, as a shell would read them, with a home, a folder and a clock of the test's. */
+export type Shell = {
+  readonly home: string;
+  readonly userHome: string;
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly now?: () => number;
+  readonly zone?: string;
+};
+
+export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type RunOptions = { readonly input?: string; readonly stop?: AbortSignal };
+
+/** `line` begins with `holdfast`. */
+export function runLine(shell: Shell, line: string, options: RunOptions = {}): Promise<Ran> {
+  const [program, ...words] = shellWords(shell, line);
+  if (program !== 'holdfast') throw new Error(`not a line of ours: ${line}`);
+  return runWords(shell, words, options);
+}
+
+export async function runWords(
+  shell: Shell,
+  words: readonly string[],
+  { input = '', stop }: RunOptions = {},
+): Promise<Ran> {
+  const stdout = collector();
+  const stderr = collector();
+  const code = await runCli(words, {
+    config: configOf(shell),
+    stdin: Readable.from([Buffer.from(input)]) as unknown as NodeJS.ReadableStream,
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    cwd: shell.cwd,
+    clock: { now: shell.now ?? Date.now, zone: shell.zone ?? 'Europe/Berlin' },
+    random: (length) => randomBytes(length),
+    onStop: (callback) => {
+      stop?.addEventListener('abort', () => callback(stop.reason === 'SIGTERM' ? 'SIGTERM' : 'SIGINT'), { once: true });
+      return () => {};
+    },
+  });
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+export const configOf = ({ home, userHome }: Pick<Shell, 'home' | 'userHome'>): Config => ({
+  home,
+  userHome,
+  platform: process.platform,
+  root: false,
+  logLevel: 'info',
+  runtimeDir: null,
+  plain: true,
+  desktop: false,
+});
+
+/** The shell's own reading of quotes, `~` and variables. */
+function shellWords({ userHome, cwd, env = {} }: Shell, line: string): string[] {
+  const output = execFileSync('sh', ['-c', `printf '%s\\0' ${line}`], {
+    cwd,
+    env: { PATH: process.env['PATH'], ...env, HOME: userHome },
+    encoding: 'utf8',
+  });
+  return output.split('\0').slice(0, -1);
+}
+
+function collector() {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(Buffer.from(chunk));
+      done();
+    },
+  });
+  return { stream, text: () => Buffer.concat(chunks).toString('utf8') };
+}
