@@ -1,6 +1,8 @@
 import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
+import { decodeDeviceList } from '@holdfast/archive/format/device-list.ts';
 import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
+import { decodeStatement } from '@holdfast/archive/format/statement.ts';
 import {
   type DeviceList,
   deviceOf,
@@ -54,7 +56,8 @@ export async function joinDeviceList(
   for (let left = TRIES; ; left--) {
     const current = (await readDeviceList(home, endpoint, identity, signal)) ?? emptyDeviceList(endpoint.archiveId);
     if (isListed(current, device)) return current;
-    const next = withDevice(current, device);
+    const highest = highestCounter(await endpoint.deviceLists(signal), current.counter);
+    const next = withDevice({ ...current, counter: highest }, device);
     try {
       await endpoint.putDeviceList(next.counter, await signDeviceList(next, identity.signing), signal);
     } catch (error) {
@@ -65,6 +68,22 @@ export async function joinDeviceList(
     rememberDeviceList(home, toHex(endpoint.archiveId), next.counter);
     return next;
   }
+}
+
+/**
+ * Of all lists that are stored, whoever signed them: an identity that is about to take over has put its own among them. What
+ * cannot be read does not count.
+ */
+export function highestCounter(stored: readonly Uint8Array[], least: number): number {
+  let highest = least;
+  for (const bytes of stored) {
+    try {
+      highest = Math.max(highest, decodeDeviceList(decodeStatement(bytes).body).counter);
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error;
+    }
+  }
+  return highest;
 }
 
 function isListed(list: DeviceList, device: Omit<ListedDevice, 'removed'>): boolean {

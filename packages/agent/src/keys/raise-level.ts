@@ -16,7 +16,7 @@ import { type EnrolledDevice, writeDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
 import { rememberDeviceList, seenDeviceList } from '../state/trust.ts';
 import { dropIdentity, type FillRandom, loadIdentity, pinOf, saveIdentity } from './device-keys.ts';
-import { readDeviceList } from './device-list.ts';
+import { highestCounter, readDeviceList } from './device-list.ts';
 import { acceptedIdentity } from './follow-identity.ts';
 import { openArchiveKeys, putKeyFiles, wrapName } from './stored-keys.ts';
 
@@ -62,13 +62,15 @@ export async function raiseKeyLevel(options: RaiseOptions): Promise<void> {
   const next = await nextIdentity(options);
   if (raise.level === 'custom-key') raise.keep(formatIdentity(next));
   await putNewKeys(options, endpoint, next, keys);
-  await putDeviceListBy(options, endpoint, next, devices);
+  const counter = await putDeviceListBy(options, endpoint, next, devices);
   await putWraps(endpoint, next, devices, raise, signal);
   const identity = { recipient: next.recipient, signingKey: toHex(next.signing.publicKey) };
   const body = { level: raise.level, password, identity };
   await connection.authority.call(deviceRoutes.raiseKeyLevel, { body }, signal ? { signal } : {});
   await saveIdentity(home, next, device.keys.recipient);
   writeDevice(home, { ...device, archive: pinOf(device.archive.id, next) });
+  // Not before: until then the lists of the old identity count
+  rememberDeviceList(home, device.archive.id, counter);
   dropIdentity(home, 'identity-next');
 }
 
@@ -95,23 +97,24 @@ async function putNewKeys(
   await putKeyFiles(endpoint, missing, signal);
 }
 
+/** Answers the counter of the list that the new identity has signed, now or before it was interrupted. */
 async function putDeviceListBy(
   { home, signal }: RaiseOptions,
   endpoint: ArchiveEndpoint,
   next: Identity,
   devices: DeviceList,
-): Promise<void> {
-  const archive = toHex(endpoint.archiveId);
+): Promise<number> {
   const stored = await endpoint.deviceLists(signal);
+  const seen = seenDeviceList(home, toHex(endpoint.archiveId));
   try {
-    await newestDeviceList(stored, endpoint.archiveId, [next.signing.publicKey], seenDeviceList(home, archive));
-    return;
+    const { list } = await newestDeviceList(stored, endpoint.archiveId, [next.signing.publicKey], seen);
+    return list.counter;
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
   }
-  const list = { ...devices, counter: devices.counter + 1 };
+  const list = { ...devices, counter: highestCounter(stored, devices.counter) + 1 };
   await endpoint.putDeviceList(list.counter, await signDeviceList(list, next.signing), signal);
-  rememberDeviceList(home, archive, list.counter);
+  return list.counter;
 }
 
 async function putWraps(

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
+import { type TestDevice, testDevice } from '../testing/device-world.ts';
+import { temporary } from '../testing/temporary.ts';
+
+const WORDS = 'correct horse battery staple';
+
+describe('who can open an archive', () => {
+  let server: TestServer;
+  let users = 0;
+  before(async () => {
+    server = await startTestServer();
+  });
+  after(() => server.close());
+
+  /** A user with one device that has made a backup. */
+  async function world(t: TestContext) {
+    const dir = temporary(t);
+    const user = await server.addUser(`ada${users++}`);
+    const [password, words] = [join(dir, 'password'), join(dir, 'words')];
+    writeFileSync(password, user.password);
+    writeFileSync(words, `${WORDS}\n`);
+    const enrolment = await server.server.enrolmentString();
+    const enrol = async (name: string, ...more: string[]) => {
+      const device = testDevice(dir, name);
+      const ran = await device.run(
+        'enrol',
+        enrolment,
+        '--user',
+        user.username,
+        '--password-file',
+        password,
+        '--name',
+        name,
+        ...more,
+      );
+      return { device, ...ran };
+    };
+    const first = (await enrol('first')).device;
+    first.write('letter.txt', 'Dear Bob');
+    await first.json('sets', 'add', 'home', '~');
+    await backUp(first);
+    return { dir, user, password, words, enrol, first };
+  }
+
+  const backUp = (device: TestDevice) => device.json<{ snapshotId: string }>('backup', '--set', 'home');
+
+  /** What a device can read of the newest snapshot of the first one. */
+  async function reads(device: TestDevice): Promise<string> {
+    const to = join(device.shell.cwd, `restored-${Math.random()}`);
+    const ran = await device.run('restore', '--device', 'first', '--set', 'home', '--to', to);
+    if (ran.code !== 0) return `exit ${ran.code}`;
+    return readFileSync(
+      join(to, device.path('letter.txt').replace(/\/[^/]*\/letter.txt$/, '/first/letter.txt')),
+      'utf8',
+    );
+  }
+
+  async function levelOf(device: TestDevice) {
+    return device.json<{ level: string; fingerprint: string; devices: { name: string }[] }>('key', 'show');
+  }
+
+  it('at level account: any device of the user, by the server alone', async (t) => {
+    const { enrol, first } = await world(t);
+    const { device: second, code } = await enrol('second');
+    assert.equal(code, 0);
+    assert.equal(await reads(second), 'Dear Bob');
+    const { level, devices } = await levelOf(first);
+    assert.equal(level, 'account');
+    assert.deepEqual(devices.map(({ name }) => name).sort(), ['first', 'second']);
+  });
+
+  it('at level archive-password: a new device only with the password, old ones go on by themselves', async (t) => {
+    const { enrol, first, password, words } = await world(t);
+    const { device: second } = await enrol('second');
+    const before = await levelOf(first);
+    const raised = await first.run(
+      'key',
+      'set-password',
+      '--password-file',
+      password,
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(raised.code, 0, raised.stderr);
+    const after = await levelOf(first);
+    assert.equal(after.level, 'archive-password');
+    assert.notEqual(after.fingerprint, before.fingerprint, 'escrow holds the old identity, so there is a new one');
+    first.write('letter.txt', 'Dear Carol');
+    await backUp(first);
+    assert.equal(await reads(second), 'Dear Carol', 'a device that was there follows');
+
+    const third = await enrol('third');
+    assert.equal(third.code, 9, 'the server alone is not enough');
+    writeFileSync(join(third.device.shell.cwd, 'wrong'), 'incorrect horse battery');
+    const wrong = await enrol('third', '--archive-password-file', 'wrong');
+    assert.equal(wrong.code, 9);
+    const right = await enrol('third', '--archive-password-file', words);
+    assert.equal(right.code, 0, right.stderr);
+    assert.equal(await reads(third.device), 'Dear Carol');
+  });
+
+  it('at level archive-password: the password can be changed, the level not be lowered', async (t) => {
+    const { dir, enrol, first, password, words } = await world(t);
+    await first.run('key', 'set-password', '--password-file', password, '--archive-password-file', words);
+    const other = join(dir, 'other words');
+    writeFileSync(other, 'another horse, another battery');
+    const changed = await first.run('key', 'set-password', '--archive-password-file', other);
+    assert.equal(changed.code, 0, changed.stderr);
+    assert.equal((await enrol('second', '--archive-password-file', words)).code, 9);
+    assert.equal((await enrol('second', '--archive-password-file', other)).code, 0);
+    writeFileSync(other, 'short');
+    assert.equal((await first.run('key', 'set-password', '--archive-password-file', other)).code, 2);
+  });
+
+  it('at level custom-key: a new device only with the exported file', async (t) => {
+    const { dir, enrol, first, password, words } = await world(t);
+    const file = join(dir, 'exported key');
+    const exported = await first.run('key', 'export', file, '--password-file', password);
+    assert.equal(exported.code, 0, exported.stderr);
+    assert.equal((await levelOf(first)).level, 'custom-key');
+    await backUp(first);
+    assert.equal((await enrol('second')).code, 9);
+    assert.equal((await enrol('second', '--archive-password-file', words)).code, 9);
+    const second = await enrol('second', '--identity', file);
+    assert.equal(second.code, 0, second.stderr);
+    assert.equal(await reads(second.device), 'Dear Bob');
+    assert.equal(
+      (await first.run('key', 'set-password', '--password-file', password, '--archive-password-file', words)).code,
+      6,
+    );
+    assert.equal(
+      (await first.run('key', 'export', file, '--copy-only')).code,
+      2,
+      'a file that is there is not replaced',
+    );
+  });
+
+  it('needs the password of the account to be raised, and a wrong one changes nothing', async (t) => {
+    const { dir, enrol, first, password, words } = await world(t);
+    const before = await levelOf(first);
+    writeFileSync(join(dir, 'wrong'), 'wrong');
+    const refused = await first.run(
+      'key',
+      'set-password',
+      '--password-file',
+      join(dir, 'wrong'),
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(refused.code, 6);
+    assert.deepEqual(await levelOf(first), before);
+    assert.equal(await reads(first), 'Dear Bob');
+    const second = await enrol('second');
+    assert.equal(second.code, 0, second.stderr);
+    assert.equal(await reads(second.device), 'Dear Bob');
+    const raised = await first.run(
+      'key',
+      'set-password',
+      '--password-file',
+      password,
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(raised.code, 0, raised.stderr);
+    await backUp(first);
+    assert.equal(await reads(second.device), 'Dear Bob', 'also one that came in between follows');
+  });
+
+  it('lets a change that was interrupted go on with the same identity', async (t) => {
+    const { dir, first, password, words } = await world(t);
+    writeFileSync(join(dir, 'wrong'), 'wrong');
+    await first.run('key', 'set-password', '--password-file', join(dir, 'wrong'), '--archive-password-file', words);
+    const begun = readFileSync(join(first.shell.home, 'state/identity-next.age'));
+    const raised = await first.run(
+      'key',
+      'set-password',
+      '--password-file',
+      password,
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(raised.code, 0, raised.stderr);
+    assert.ok(begun.length > 0 && !existsSync(join(first.shell.home, 'state/identity-next.age')));
+    assert.equal((await first.run('check')).code, 0);
+    await backUp(first);
+    assert.equal(await reads(first), 'Dear Bob');
+  });
+
+  it('comes back to a device that lost its key', async (t) => {
+    const { dir, first } = await world(t);
+    const copy = join(dir, 'copy');
+    await first.run('key', 'export', copy, '--copy-only');
+    rmSync(join(first.shell.home, 'state/identity.age'));
+    assert.equal((await first.run('restore', '--to', 'x')).code, 9);
+    assert.equal((await first.run('key', 'recover')).code, 0, 'at level account by the server');
+    assert.equal(await reads(first), 'Dear Bob');
+    rmSync(join(first.shell.home, 'state/identity.age'));
+    assert.equal((await first.run('key', 'recover', '--identity', copy)).code, 0);
+    assert.equal(await reads(first), 'Dear Bob');
+  });
+
+  it('is not opened by the key of somebody else', async (t) => {
+    const [ada, bob] = [await world(t), await world(t)];
+    const key = join(ada.dir, 'key');
+    await ada.first.run('key', 'export', key, '--copy-only');
+    rmSync(join(bob.first.shell.home, 'state/identity.age'));
+    const foreign = await bob.first.run('key', 'recover', '--identity', key);
+    assert.equal(foreign.code, 9, foreign.stderr);
+    assert.match(foreign.stderr, /another archive/);
+  });
+
+  it('does not change on the word of the server: an identity it made up is refused', async (t) => {
+    const { first, user } = await world(t);
+    const { kysely } = server.server.foundation.context.database;
+    const stranger = await world(t);
+    const { fingerprint } = await levelOf(first);
+    const row = await kysely
+      .selectFrom('archives')
+      .selectAll()
+      .where('user', '=', await idOf(stranger.user.username))
+      .executeTakeFirstOrThrow();
+    const values = { recipient: row.recipient, signing_key: row.signing_key };
+    await kysely
+      .updateTable('archives')
+      .set(values)
+      .where('user', '=', await idOf(user.username))
+      .execute();
+    const refused = await first.run('backup', '--set', 'home', '--json');
+    assert.equal(refused.code === 0, false);
+    assert.match(refused.stdout, /identity_changed/);
+    assert.ok(fingerprint !== '');
+  });
+
+  async function idOf(username: string): Promise<string> {
+    const { kysely } = server.server.foundation.context.database;
+    return (await kysely.selectFrom('users').select('id').where('username', '=', username).executeTakeFirstOrThrow())
+      .id;
+  }
+});
