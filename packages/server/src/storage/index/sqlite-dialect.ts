@@ -55,6 +55,7 @@ class SqliteThread implements DatabaseConnection {
 
   async close(): Promise<void> {
     if (this.ended === null) await this.ask('close', (id) => ({ id, close: true }));
+    this.worker.ref();
     await this.worker.terminate();
   }
 

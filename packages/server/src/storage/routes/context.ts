@@ -8,6 +8,7 @@ import { WireError } from '@holdfast/protocol/storage-wire.ts';
 import { type Handler, type ServedRoute, serve } from '../../http/register.ts';
 import type { Archive } from '../index/archives.ts';
 import { findOpenSession, type Session } from '../index/sessions.ts';
+import { drain } from '../ingest/commit-body.ts';
 import type { ReadBudgets } from '../reads/budget.ts';
 import type { SessionRef } from '../reads/session-use.ts';
 import type { StorePoint, StorePoints } from '../store-point.ts';
@@ -57,4 +58,23 @@ export const isOf = (session: Session, ref: SessionRef): boolean => equalBytes(s
 export async function requireOwn(point: StorePoint, ref: SessionRef): Promise<void> {
   const session = await point.index.read((on) => findOpenSession(on, ref.archive.number, ref.id));
   if (session === null || !isOf(session, ref)) throw new ProtocolError('session_ended');
+}
+
+/**
+ * Hands on a streamed body. When `work` fails before its end, the rest is read and dropped: a caller that is still sending
+ * would not hear the answer, and its connection could not be used again.
+ */
+export async function withBody<T>(
+  body: AsyncIterable<Uint8Array>,
+  work: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const source = body[Symbol.asyncIterator]();
+  const open = { [Symbol.asyncIterator]: () => ({ next: () => source.next() }) };
+  try {
+    return await work(open);
+  } catch (error) {
+    // The caller may hang up, or send more than is allowed; what went wrong first is what counts.
+    await drain(open).catch(() => {});
+    throw error;
+  }
 }

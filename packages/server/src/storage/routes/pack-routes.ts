@@ -11,35 +11,39 @@ import { type CheckedSnapshot, checkSnapshot } from '../ingest/verify-snapshot.t
 import { listedDeviceKey } from '../objects/small-objects.ts';
 import { readPack } from '../reads/read-pack.ts';
 import type { StorePoint } from '../store-point.ts';
-import { inSession, onRoute, type RouteContext, requireOwn } from './context.ts';
+import { inSession, onRoute, type RouteContext, requireOwn, withBody } from './context.ts';
 
 export function packRoutes(context: RouteContext): ServedRoute[] {
   const on = onRoute(context);
   return [
     on(routes.putPack, async ({ params, body, principal }) => {
       const { point, archive, ref } = await inSession(context, params, principal.claims);
-      await requireOwn(point, ref);
-      const upload = { archive, session: params.session, packId: Uint8Array.fromHex(params.pack), body };
-      return { result: await receivePack(point, upload) };
+      return withBody(body, async (bytes) => {
+        await requireOwn(point, ref);
+        const upload = { archive, session: params.session, packId: Uint8Array.fromHex(params.pack), body: bytes };
+        return { result: await receivePack(point, upload) };
+      });
     }),
 
     on(routes.commit, async ({ params, query, body, principal: { claims } }) => {
       const { point, archive, ref } = await inSession(context, params, claims);
-      const { object, rest } = await splitCommit(body);
-      const snapshot = await checkOf(object, archive, point, claims);
-      const commit = { archive, session: params.session, snapshot };
-      const before = await repeatedCommit(point, commit);
-      if (before !== null) {
-        await drain(rest);
-        return before;
-      }
-      await requireOwn(point, ref);
-      if (query.pack === undefined) await requireEnd(rest);
-      else {
-        const packId = Uint8Array.fromHex(query.pack);
-        await receivePack(point, { archive, session: params.session, packId, body: rest });
-      }
-      return commitSnapshot(point, commit);
+      return withBody(body, async (bytes) => {
+        const { object, rest } = await splitCommit(bytes);
+        const snapshot = await checkOf(object, archive, point, claims);
+        const commit = { archive, session: params.session, snapshot };
+        const before = await repeatedCommit(point, commit);
+        if (before !== null) {
+          await drain(rest);
+          return before;
+        }
+        await requireOwn(point, ref);
+        if (query.pack === undefined) await requireEnd(rest);
+        else {
+          const packId = Uint8Array.fromHex(query.pack);
+          await receivePack(point, { archive, session: params.session, packId, body: rest });
+        }
+        return commitSnapshot(point, commit);
+      });
     }),
 
     on(routes.readPack, async ({ params, headers, signal, principal: { claims } }) => {
