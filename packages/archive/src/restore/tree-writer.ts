@@ -105,7 +105,7 @@ export class TreeWriter {
   write(job: FileJob, position: number, bytes: Uint8Array): void {
     if (job.ended) return;
     this.guardJob(job, () => {
-      job.file ??= this.target.createFile(job.spot.at);
+      job.file ??= this.target.createFile(job.spot.at, job.entry);
       for (const { position: from, offset, length } of job.placer(position, bytes.length))
         this.target.write(job.file, offset, bytes.subarray(from - position, from - position + length));
       job.missing -= bytes.length;
@@ -195,7 +195,7 @@ export class TreeWriter {
     this.coming++;
     if (missing > 0) return job;
     this.guardJob(job, () => {
-      job.file = this.target.createFile(spot.at);
+      job.file = this.target.createFile(spot.at, entry);
       this.complete(job);
     });
     return null;

@@ -31,6 +31,9 @@ export type Grip<H> = {
   stat(handle: H): { readonly mtimeNs: bigint; readonly mode: bigint };
 };
 
+/** What something was made with, as far as it is known. */
+export type Made = { readonly uid: number; readonly gid: number; readonly mode: number };
+
 export const DESCRIPTOR_GRIP: Grip<number> = {
   chown: fchownSync,
   chmod: fchmodSync,
@@ -68,7 +71,8 @@ const SETUID_SETGID = 0o6000;
 const ORDINARY_SECONDS = 2 ** 31;
 
 export type AttributeSetter = {
-  set<H>(grip: Grip<H>, handle: H, type: FileType, attributes: Attributes): Lack[];
+  /** `made`: what need not be set again. */
+  set<H>(grip: Grip<H>, handle: H, type: FileType, attributes: Attributes, made?: Made): Lack[];
 };
 
 const NOTHING: Lack[] = [];
@@ -111,12 +115,13 @@ export function createAttributeSetter({
   };
 
   return {
-    set: (grip, handle, type, { mode, uid, gid, mtime, xattrs }) => {
+    set: (grip, handle, type, { mode, uid, gid, mtime, xattrs }, made) => {
       const lacks: Lack[] = [];
-      const owned = !modes || giveOwner(grip, handle, uid, gid);
+      const same = made !== undefined && made.uid === uid && made.gid === gid;
+      const owned = !modes || same || giveOwner(grip, handle, uid, gid);
       if (!owned) lacks.push('owner');
       if (xattrs !== undefined && !giveXattrs(grip, handle, xattrs)) lacks.push('xattrs');
-      if (modes) lacks.push(...giveMode(grip, handle, type, mode, owned));
+      if (modes && made?.mode !== mode) lacks.push(...giveMode(grip, handle, type, mode, owned));
       if (!giveTimes(grip, handle, mtime)) lacks.push('times');
       return lacks;
     },

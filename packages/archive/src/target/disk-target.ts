@@ -2,8 +2,7 @@
  * The file system as a FileTarget.
  *
  * Everything goes through `places.ts`, which decides how a directory is reached safely; `attributes.ts` gives attributes;
- * `temporary-names.ts` names what is not whole yet. What is here maps the port to system calls and keeps descriptors few:
- * files under way beyond OPEN_FILES are closed and opened again when more of them comes.
+ * `new-files.ts` keeps what has no name yet. What is here maps the port to system calls.
  */
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
@@ -11,11 +10,9 @@ import {
   type BigIntStats,
   closeSync,
   constants,
-  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
   type PathLike,
   readdirSync,
   readlinkSync,
@@ -23,7 +20,6 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { problemOfName } from '../format/tree-entry.ts';
 import { makeFifo, makeNode, O_PATH, openAt, renameAt, splitDevice } from '../system/native.ts';
@@ -38,6 +34,7 @@ import type {
   NodeType,
   TargetDirectory,
 } from './file-target.ts';
+import { type DiskFile, NewFiles } from './new-files.ts';
 import {
   type DiskDirectory,
   descriptorPlaces,
@@ -60,18 +57,8 @@ export type DiskTargetOptions = {
 };
 
 const OPEN_FILES = 128;
-const MADE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
-const AGAIN = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
-const PRIVATE_FILE = 0o600;
+const PRIVATE_NODE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
-
-type DiskFile = NewFile & {
-  readonly directory: DiskDirectory;
-  readonly name: Buffer;
-  fd: number | null;
-  /** Where the bytes written so far end. */
-  end: number;
-};
 
 /** `root` is an existing directory; links on the way to it are followed, none below it. */
 export function createDiskTarget(root: PathLike, options: DiskTargetOptions = {}): FileTarget {
@@ -88,15 +75,11 @@ class DiskTarget implements FileTarget {
   private readonly places: Places;
   private readonly names;
   private readonly setter;
-  private readonly limit: number;
-  /** Files not published yet; those with a descriptor also in `open`, least recently used first. */
-  private readonly unfinished = new Set<DiskFile>();
-  private readonly open = new Set<DiskFile>();
+  private readonly files: NewFiles;
   private noReplaceWorks = process.platform === 'linux';
 
   constructor(places: Places, options: DiskTargetOptions) {
     this.places = places;
-    this.limit = options.openFiles ?? OPEN_FILES;
     this.names = temporaryNames(options.run ?? randomBytes(8));
     const windows = process.platform === 'win32';
     this.capabilities = {
@@ -105,6 +88,7 @@ class DiskTarget implements FileTarget {
       problemOfName: windows ? problemOnWindows : problemOfName,
     };
     this.setter = createAttributeSetter(this.capabilities);
+    this.files = new NewFiles(places, this.names, this.setter, options.openFiles ?? OPEN_FILES);
   }
 
   directory(parent: TargetDirectory, name: Uint8Array, options?: { readonly follow?: boolean }): DiskDirectory {
@@ -151,7 +135,7 @@ class DiskTarget implements FileTarget {
   ): boolean | 'unsupported' {
     const path = Buffer.from(this.at(directory, name) as Buffer | string);
     return unlessRefused(() =>
-      type === 'fifo' ? makeFifo(path, PRIVATE_FILE) : makeNode(path, type, PRIVATE_FILE, device),
+      type === 'fifo' ? makeFifo(path, PRIVATE_NODE) : makeNode(path, type, PRIVATE_NODE, device),
     );
   }
 
@@ -177,47 +161,28 @@ class DiskTarget implements FileTarget {
     }
   }
 
-  createFile(directory: TargetDirectory): DiskFile {
-    const file = { directory: directory as DiskDirectory, name: this.names.next(), fd: null, end: 0 };
-    this.openFile(file, MADE);
-    this.unfinished.add(file);
-    return file;
+  createFile(directory: TargetDirectory, attributes?: Attributes): NewFile {
+    return this.files.create(directory as DiskDirectory, attributes);
   }
 
   write(file: NewFile, position: number, bytes: Uint8Array): void {
-    const disk = file as DiskFile;
-    const fd = this.descriptorOf(disk);
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-    disk.end = Math.max(disk.end, position + bytes.length);
+    this.files.write(file as DiskFile, position, bytes);
   }
 
   complete(file: NewFile, size: number, attributes: Attributes): Lack[] {
-    const disk = file as DiskFile;
-    const fd = this.descriptorOf(disk);
-    if (disk.end !== size) ftruncateSync(fd, size);
-    const lacks = this.setter.set(DESCRIPTOR_GRIP, fd, 'file', attributes);
-    this.closeFile(disk);
-    return lacks;
+    return this.files.complete(file as DiskFile, size, attributes);
   }
 
   publish(file: NewFile, name: Uint8Array, options?: { readonly replace?: boolean }): boolean {
     const disk = file as DiskFile;
-    if (!this.unfinished.has(disk)) throw systemError('ENOENT', 'publish', name);
-    this.closeFile(disk);
+    if (!this.files.has(disk)) throw systemError('ENOENT', 'publish', name);
     if (!this.move(disk.directory, disk.name, this.checked(name), options?.replace ?? false)) return false;
-    this.unfinished.delete(disk);
+    this.files.published(disk);
     return true;
   }
 
   discard(file: NewFile): void {
-    const disk = file as DiskFile;
-    if (!this.unfinished.delete(disk)) return;
-    this.closeFile(disk);
-    try {
-      unlinkSync(this.at(disk.directory, disk.name));
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error; // somebody removed it before us
-    }
+    this.files.discard(file as DiskFile);
   }
 
   setAttributes(directory: TargetDirectory, name: Uint8Array, type: FileType, attributes: Attributes): Lack[] {
@@ -259,7 +224,7 @@ class DiskTarget implements FileTarget {
   }
 
   close(): void {
-    for (const file of [...this.unfinished]) this.discard(file);
+    this.files.discardAll();
     this.names.end();
     this.places.close();
   }
@@ -272,35 +237,6 @@ class DiskTarget implements FileTarget {
 
   private at(directory: TargetDirectory, name: Uint8Array): PathLike {
     return this.places.at(directory as DiskDirectory, this.checked(name));
-  }
-
-  private descriptorOf(file: DiskFile): number {
-    if (file.fd === null) return this.openFile(file, AGAIN);
-    if (this.open.size > 1) {
-      this.open.delete(file);
-      this.open.add(file);
-    }
-    return file.fd;
-  }
-
-  private openFile(file: DiskFile, flags: number): number {
-    const directory = this.places.descriptor(file.directory);
-    const fd =
-      directory === null
-        ? openSync(this.places.at(file.directory, file.name), flags, PRIVATE_FILE)
-        : openAt(directory, file.name, flags, PRIVATE_FILE);
-    file.fd = fd;
-    this.open.add(file);
-    const [oldest] = this.open.size > this.limit ? this.open : [];
-    if (oldest !== undefined) this.closeFile(oldest);
-    return fd;
-  }
-
-  private closeFile(file: DiskFile): void {
-    if (file.fd === null) return;
-    this.open.delete(file);
-    closeSync(file.fd);
-    file.fd = null;
   }
 
   /** False when the name is taken and may not be replaced. */

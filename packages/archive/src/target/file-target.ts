@@ -100,8 +100,11 @@ export interface FileTarget {
     name: Uint8Array,
   ): boolean | 'unsupported';
 
-  /** Begins a file in this directory, for its owner alone. Any number may be under way. */
-  createFile(directory: TargetDirectory): NewFile;
+  /**
+   * Begins a file in this directory, readable by nobody who may not read it in the end. Any number may be under way. `attributes`: those that
+   * `complete` will be given; knowing them early saves setting some of them.
+   */
+  createFile(directory: TargetDirectory, attributes?: Attributes): NewFile;
   write(file: NewFile, position: number, bytes: Uint8Array): void;
   /** Ends the content: `size` bytes, with holes where nothing was written. Sets the attributes. */
   complete(file: NewFile, size: number, attributes: Attributes): Lack[];
