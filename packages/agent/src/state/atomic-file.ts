@@ -1,10 +1,26 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Temporary files end so; `home.ts` removes leftovers of a crash. */
-export const TEMPORARY = '.tmp';
+/** Temporary files end so; `home.ts` removes what a crash left. */
+const TEMPORARY = '.tmp';
 
+const NAMED = /\.(\d{1,10})-\d+\.tmp$/;
 let counter = 0;
+
+/** Left by a process that died in `writeAtomic`: what a living one is writing is not. */
+export function isLeftOver(name: string): boolean {
+  const pid = NAMED.exec(name)?.[1];
+  return pid !== undefined && Number(pid) !== process.pid && !isAlive(Number(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
 
 /**
  * After every crash the file holds either all of the old bytes or all of the new ones (must: it may be the only

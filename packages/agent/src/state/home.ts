@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { AgentError } from '../errors.ts';
-import { TEMPORARY } from './atomic-file.ts';
+import { isLeftOver } from './atomic-file.ts';
 
 /**
  * The state folder: all that an agent keeps on its device.
@@ -64,14 +64,14 @@ export function openHome(config: Pick<Config, 'home' | 'platform' | 'runtimeDir'
   for (const dir of [home.sets, home.locks, home.run, home.tmp, home.cache]) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
+  for (const dir of [home.state, home.sets]) {
+    for (const name of readdirSync(dir)) if (isLeftOver(name)) rmSync(join(dir, name), { force: true });
+  }
   return home;
 }
 
-/** Only when nobody else writes: the caller holds the lock that says so. */
+/** Only when nobody else uses a cache: the caller holds the lock that says so. */
 export function sweep(home: Home): void {
-  for (const dir of [home.state, home.sets, home.run]) {
-    for (const name of readdirSync(dir)) if (name.endsWith(TEMPORARY)) rmSync(join(dir, name), { force: true });
-  }
   const caches = join(home.dir, 'cache');
   for (const name of readdirSync(caches)) {
     if (name !== String(CACHE_FORMAT)) rmSync(join(caches, name), { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -92,13 +92,20 @@ describe('the state folder', () => {
     assert.equal(statSync(dir).mode & 0o777, 0o700);
   });
 
-  it('loses leftovers and caches of another format, and nothing else', (t) => {
+  it('loses what processes that died were writing as soon as it is used again, and nothing that one is writing', (t) => {
     const home = temporaryHome(t);
-    writeFileSync(join(home.state, 'settings.json.1-1.tmp'), 'torn');
+    const { pid: gone } = spawnSync(process.execPath, ['--version']);
+    const torn = [`settings.json.${gone}-0.tmp`, `sets/one.json.${gone}-12.tmp`];
+    const others = [`settings.json.${process.ppid}-0.tmp`, `settings.json.${process.pid}-0.tmp`, 'sets/one.json'];
+    for (const name of [...torn, ...others]) writeFileSync(join(home.state, name), 'x');
+    openHome(homeConfig(home.dir));
+    assert.deepEqual(readdirSync(home.state, { recursive: true }).sort(), [...others, 'sets'].sort());
+  });
+
+  it('loses caches of another format', (t) => {
+    const home = temporaryHome(t);
     mkdirSync(join(home.dir, 'cache', '0', 'x'), { recursive: true });
-    writePause(home, { since: 1, until: null });
     sweep(home);
-    assert.deepEqual(readdirSync(home.state).sort(), ['pause.json', 'sets']);
     assert.deepEqual(readdirSync(join(home.dir, 'cache')), ['1']);
   });
 
