@@ -8,7 +8,7 @@ import type { ArchiveKeys } from '../format/keys.ts';
 import { type OpenedMessage, openFrame, type PoolRequest, type PoolResponse, transferable } from './open-frame.ts';
 
 const BATCH_BYTES = 2_097_152;
-const MAX_UNREAD = 2;
+const MAX_UNREAD = 4;
 
 const port = parentPort;
 if (port === null) throw new Error('decode-worker.ts is started by decode-pool.ts');

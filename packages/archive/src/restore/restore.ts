@@ -24,6 +24,7 @@ import { KIND } from '../format/kinds.ts';
 import type { Segment, TreeEntry } from '../format/tree.ts';
 import { createDiskTarget } from '../target/disk-target.ts';
 import type { FileTarget } from '../target/file-target.ts';
+import { ahead } from './ahead.ts';
 import type { OpenedChunk } from './chunk-reader.ts';
 import { createDecodePool } from './decode-pool.ts';
 import type { ExistingMode } from './existing.ts';
@@ -110,6 +111,9 @@ function originalRoot(): string {
   throw new ArchiveError('target_unusable', { detail: 'several drives; restore each to its own' });
 }
 
+/** Items of the walk that are read while content is still coming. */
+const WALK_AHEAD = 16_384;
+
 /** What is done with the items of the walk. `F` is a file that needs content. */
 type Output<F> = {
   enter(item: Extract<WalkItem, { kind: 'enter' }>): void;
@@ -139,7 +143,7 @@ class Filling<F extends FileOf> {
 
   async run(): Promise<void> {
     const { root, signal } = this.options;
-    for await (const item of walkTree(this.reader, root, this.options)) {
+    for await (const item of ahead(walkTree(this.reader, root, this.options), WALK_AHEAD)) {
       signal?.throwIfAborted();
       const file = this.take(item);
       if (file !== null) await this.want(file);
