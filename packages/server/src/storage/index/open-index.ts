@@ -39,10 +39,18 @@ export async function openIndex(config: DatabaseConfig, options: OpenIndexOption
   const hold = await holdIndex(config, options.hold ?? 'shared');
   try {
     const index = config.kind === 'sqlite' ? await openSqlite(config) : await openPostgres(config, options);
-    return { ...index, close: () => index.close().finally(() => hold.release()) };
+    return { ...index, close: () => closeBoth(index, hold) };
   } catch (error) {
     await hold.release();
     throw error;
+  }
+}
+
+async function closeBoth(index: Index, hold: Hold): Promise<void> {
+  try {
+    await index.close();
+  } finally {
+    await hold.release();
   }
 }
 
@@ -107,5 +115,3 @@ export const isIndexFull = (error: unknown): boolean =>
 
 /** Makes others wait for the row; SQLite has one writer anyway. */
 export const forUpdate = (on: On): RawBuilder<unknown> => (on.kind === 'postgres' ? sql`for update` : sql``);
-
-export type { Hold };
