@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -96,6 +96,18 @@ test('what the server writes is for its own user', { skip: process.platform === 
     assert.equal(statSync(join(dataDir, name)).mode & 0o077, 0, name);
   }
   assert.equal(await server.stop(), 0);
+});
+
+test('a start removes what a server that was killed was writing', async () => {
+  const dataDir = join(directory, 'killed');
+  const tmp = join(dataDir, 'store/tmp');
+  const first = await startAt(dataDir);
+  assert.equal(await first.stop('SIGKILL'), null);
+  writeFileSync(join(tmp, 'half a pack'), 'HFPACK');
+  utimesSync(join(tmp, 'half a pack'), 1_600_000_000, 1_600_000_000);
+  const again = await startAt(dataDir);
+  assert.deepEqual(readdirSync(tmp), []);
+  assert.equal(await again.stop(), 0);
 });
 
 test('a port in use and a wrong setting are told as advice', async () => {

@@ -95,6 +95,8 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
   const { keystore, context } = foundation;
   const metrics = createMetrics();
   const role = await openStorageRole(config, keystore, { now, log, registry: metrics.registry });
+  const swept = await role.sweep();
+  if (swept > 0) log.info({ files: swept }, 'unfinished files of an earlier run removed');
   const { kysely } = context.database;
   const storage = await createStorage({
     ...storageOptions(role),

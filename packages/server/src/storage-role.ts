@@ -11,7 +11,13 @@ import type { PointConfig, StorageOptions } from './storage/storage.ts';
 import type { Ports } from './storage/store-point.ts';
 
 /** What the storage role of this machine is made of: the default store point, the receipt key, counters. */
-export type StorageRole = { readonly store: BlobStore; readonly point: PointConfig; readonly ports: Ports };
+export type StorageRole = {
+  readonly store: BlobStore;
+  readonly point: PointConfig;
+  readonly ports: Ports;
+  /** Removes what a server that died was writing. Only for the server: commands run beside it. */
+  sweep(): Promise<number>;
+};
 
 export type StorageRolePorts = { readonly now: () => number; readonly log: Logger; readonly registry?: Registry };
 
@@ -23,6 +29,7 @@ export async function openStorageRole(
   const store = await openDiskStore(config.storeDir, { create: true, now });
   return {
     store,
+    sweep: () => store.sweepTemporary(),
     point: { name: 'default', index: config.indexDatabase, blobs: store },
     ports: {
       now,
