@@ -30,7 +30,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   offline: 'the server cannot be reached; the next run goes on from there',
   refused: 'the server refused: password, permission, or the device was removed',
   damaged: 'something stored or kept is damaged; the message names it',
-  busy: 'another process does this right now',
+  busy: 'another process does this right now, or the server asks to come back later',
   keyNeeded: 'the archive needs its password or exported key, or they are wrong',
   interrupted: 'stopped by Ctrl-C; what was sent is kept',
   terminated: 'stopped by SIGTERM; what was sent is kept',

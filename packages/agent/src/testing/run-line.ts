@@ -16,7 +16,11 @@ export type Shell = {
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-export type RunOptions = { readonly input?: string; readonly stop?: AbortSignal };
+export type RunOptions = {
+  readonly input?: string;
+  /** Sends a signal as soon as the command has printed something like this. */
+  readonly stop?: { readonly when: RegExp; readonly signal: 'SIGINT' | 'SIGTERM' };
+};
 
 /** `line` begins with `holdfast`. */
 export function runLine(shell: Shell, line: string, options: RunOptions = {}): Promise<Ran> {
@@ -30,7 +34,10 @@ export async function runWords(
   words: readonly string[],
   { input = '', stop }: RunOptions = {},
 ): Promise<Ran> {
-  const stdout = collector();
+  let signal: (name: 'SIGINT' | 'SIGTERM') => void = () => {};
+  const stdout = collector((text) => {
+    if (stop?.when.test(text)) signal(stop.signal);
+  });
   const stderr = collector();
   const code = await runCli(words, {
     config: configOf(shell),
@@ -41,7 +48,7 @@ export async function runWords(
     clock: { now: shell.now ?? Date.now, zone: shell.zone ?? 'Europe/Berlin' },
     random: (length) => randomBytes(length),
     onStop: (callback) => {
-      stop?.addEventListener('abort', () => callback(stop.reason === 'SIGTERM' ? 'SIGTERM' : 'SIGINT'), { once: true });
+      signal = callback;
       return () => {};
     },
   });
@@ -69,11 +76,12 @@ function shellWords({ userHome, cwd, env = {} }: Shell, line: string): string[] 
   return output.split('\0').slice(0, -1);
 }
 
-function collector() {
+function collector(onText: (text: string) => void = () => {}) {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
       chunks.push(Buffer.from(chunk));
+      onText(chunk.toString());
       done();
     },
   });
