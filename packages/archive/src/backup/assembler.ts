@@ -13,7 +13,7 @@
 import type { Segment } from '../format/tree.ts';
 import { MAX_ENTRY_SEGMENTS } from '../format/tree.ts';
 import { joinPath, nameOf } from '../source/paths.ts';
-import { ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source/rows.ts';
+import { pathHash, ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { Xattr } from '../source/source.ts';
 import type { Cache, RecordPlace, Totals } from './cache.ts';
 import type { ClaimTable } from './claim-table.ts';
@@ -32,6 +32,14 @@ import type { Skip } from './walk.ts';
 /** An attribute longer than this is left out and reported: an entry has to fit into a chunk. */
 const LONGEST_XATTR: number = 1024 * 1024;
 const NO_FINGERPRINT: Buffer = Buffer.alloc(16);
+
+/** How far things are: of a finished directory everything is there, of a partial one not yet. */
+type View = {
+  readonly isSettled: (item: number) => boolean;
+  readonly treeOf: (child: Node) => Uint8Array | null;
+  readonly totalsOf: (child: Node) => Totals;
+  readonly skip: (skip: Skip) => void;
+};
 
 export type AssemblerOptions = {
   readonly cache: Cache;
@@ -63,12 +71,15 @@ export class Assembler {
   /** Items that are the same as one whose content is not known yet. */
   private readonly followers = new Map<number, number[]>();
   private readonly jobOfItem: Int32Array;
+  private readonly whole: View;
   made = 0;
 
   /** `nodes` in walk order. */
   constructor(options: AssemblerOptions, nodes: readonly Node[], round: RoundPlan) {
     const { memory } = round;
     this.options = options;
+    const { skip } = options;
+    this.whole = { isSettled: () => true, treeOf: (child) => child.tree, totalsOf: (child) => child.totals, skip };
     this.plan = new Plan(memory);
     this.nodes = nodes;
     this.round = round;
@@ -94,6 +105,43 @@ export class Assembler {
       const node = this.nodes[i] as Node;
       if (node.dirty && node.pending === 0) this.finishUpwards(node);
     }
+  }
+
+  /**
+   * A root tree of what is there so far: entries that are not settled stand as the last backup knew them, or not at all. It is remembered
+   * for each directory without a fingerprint, so that it is looked at again.
+   */
+  partialRoot(): { tree: Uint8Array; totals: Totals } | null {
+    const made = new Map<Node, { tree: Uint8Array; totals: Totals }>();
+    const view: View = {
+      isSettled: (item) => this.settledItems[item] === 1,
+      treeOf: (child) => (child.dirty ? (made.get(child)?.tree ?? null) : child.tree),
+      totalsOf: (child) => (child.dirty ? (made.get(child)?.totals ?? NO_TOTALS) : child.totals),
+      skip: () => {},
+    };
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i] as Node;
+      if (!node.dirty) continue;
+      const tree = this.partialTree(node, view);
+      if (tree) made.set(node, tree);
+    }
+    const root = this.nodes[0] as Node;
+    return made.get(root) ?? null;
+  }
+
+  private partialTree(node: Node, view: View): { tree: Uint8Array; totals: Totals } | null {
+    const { cache, trees } = this.options;
+    const record = node.base && cache.record(node.base);
+    const { live } = this.assemble(node, record, view);
+    if (live.length === 0 && record === null) return null;
+    const gone: Entry[] = [];
+    const presence = record && new Presence(this.options.table, record);
+    for (let i = record?.live ?? 0; record && i < record.count; i++) if (presence?.has(i)) gone.push(record.entry(i));
+    const tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
+    const totals = this.totals(node, live, view);
+    const state = { fingerprint: NO_FINGERPRINT, tree, totals, oldestGone: oldestOf(gone) };
+    cache.put(node.hash, state, encodeRecord(node.path, live, gone));
+    return { tree, totals };
   }
 
   take(job: number, bytes: Buffer): void {
@@ -138,10 +186,10 @@ export class Assembler {
   private finish(node: Node): void {
     const { cache, trees } = this.options;
     const record = node.base && cache.record(node.base);
-    const { live, whole } = this.assemble(node, record);
+    const { live, whole } = this.assemble(node, record, this.whole);
     const gone = node.kind === 'way' ? [] : this.gone(node, record, live);
     node.tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
-    node.totals = this.totals(node, live);
+    node.totals = this.totals(node, live, this.whole);
     this.remember(node, live, gone, whole);
     this.letGo(node.sources as Int32Array);
     node.dirty = false;
@@ -168,7 +216,7 @@ export class Assembler {
     const state = {
       fingerprint: whole ? fingerprintOfRecord(record) : NO_FINGERPRINT,
       tree: node.tree as Uint8Array,
-      oldestGone: gone.reduce((oldest, { deleted }) => (oldest === 0 ? deleted : Math.min(oldest, deleted)), 0),
+      oldestGone: oldestOf(gone),
       totals: node.totals,
     };
     node.base = cache.put(node.hash, state, bytes);
@@ -176,7 +224,7 @@ export class Assembler {
     this.made++;
   }
 
-  private assemble(node: Node, record: DirectoryRecord | null): Assembled {
+  private assemble(node: Node, record: DirectoryRecord | null, view: View): Assembled {
     const live: Entry[] = [];
     let whole = true;
     const rows = node.listing?.rows ?? (record as DirectoryRecord).rows;
@@ -184,7 +232,7 @@ export class Assembler {
     const sources = node.sources as Int32Array;
     for (let i = 0; i < sources.length; i++) {
       const row = rows.subarray(i * ROW_LENGTH, (i + 1) * ROW_LENGTH);
-      const entry = this.entry(node, rowName(row, 0, names), row, sources[i] as number, record);
+      const entry = this.entry(node, rowName(row, 0, names), row, sources[i] as number, record, view);
       if (entry === null || entry.again) whole = false;
       if (entry !== null) live.push(entry);
     }
@@ -197,51 +245,63 @@ export class Assembler {
   private carryFailed(node: Node, record: DirectoryRecord | null): Entry[] | null {
     const failed = (node.listing?.failed ?? []).filter(({ reason }) => reason !== 'socket');
     if (failed.length === 0) return null;
-    return failed
-      .map(({ name }) => (record ? this.lastKnown(record, record.find(name), null) : null))
-      .filter((entry) => entry !== null);
+    return failed.map(({ name }) => this.lastKnown(record, name, null)).filter((entry) => entry !== null);
   }
 
-  private entry(node: Node, name: Buffer, row: Buffer, source: number, record: DirectoryRecord | null): Entry | null {
-    const known = record?.find(name) ?? -1;
-    const child = rowType(row, 0) === TYPE.directory ? childNamed(node, name) : null;
-    if (child?.kind === 'vanished') return null;
-    if (child?.kind === 'kept') return record && this.lastKnown(record, known, TYPE.directory);
-    const base = { name, group: this.options.links.groupOf(row), deleted: 0, again: false };
-    if (source < 0) {
-      const k = recordEntry(source);
-      const content = source === NOTHING || record === null ? {} : record.content(k);
-      const again = source !== NOTHING && record !== null && record.again(k);
-      const group = source !== NOTHING && record !== null && node.listing === null ? record.group(k) : base.group;
-      return { ...base, group, again, row, content: withTree(content, child) };
-    }
-    const report = this.report(source);
-    if (report.kind === 'failed') return this.failed(node, name, report, record, known, rowType(row, 0), child);
-    const after = report.row ?? row;
-    const content = withTree(this.contentOf(node, name, report), child);
-    if (report.note) this.options.skip({ path: joinPath(node.path, name), reason: `attributes: ${report.note}` });
-    const again = report.again || report.note !== '';
-    return { ...base, group: this.options.links.groupOf(after), row: after, again, content };
-  }
-
-  private failed(
+  private entry(
     node: Node,
     name: Buffer,
-    report: ItemReport & { kind: 'failed' },
+    row: Buffer,
+    source: number,
     record: DirectoryRecord | null,
-    known: number,
-    type: number,
-    child: Node | null,
+    view: View,
   ): Entry | null {
-    this.options.skip({ path: joinPath(node.path, name), reason: report.gone ? 'vanished' : report.reason });
-    if (report.gone || record === null) return null;
-    const entry = this.lastKnown(record, known, type);
-    return entry && child ? { ...entry, content: withTree(entry.content, child) } : entry;
+    const child = rowType(row, 0) === TYPE.directory ? childNamed(node, name) : null;
+    if (child?.kind === 'vanished') return null;
+    const tree = child && child.kind !== 'kept' ? view.treeOf(child) : null;
+    if (child && tree === null) return this.lastKnown(record, name, TYPE.directory);
+    const entry =
+      source < 0
+        ? this.fromRecord(node, name, row, source, record)
+        : this.fromItem(node, name, row, source, record, view);
+    return entry && tree ? { ...entry, content: { ...entry.content, tree } } : entry;
+  }
+
+  private fromRecord(node: Node, name: Buffer, row: Buffer, source: number, record: DirectoryRecord | null): Entry {
+    const { links } = this.options;
+    if (source === NOTHING || record === null) {
+      return { name, row, content: {}, group: links.groupOf(row), again: false, deleted: 0 };
+    }
+    const k = recordEntry(source);
+    const group = node.listing === null ? record.group(k) : links.groupOf(row);
+    return { name, row, content: record.content(k), group, again: record.again(k), deleted: 0 };
+  }
+
+  private fromItem(
+    node: Node,
+    name: Buffer,
+    row: Buffer,
+    item: number,
+    record: DirectoryRecord | null,
+    view: View,
+  ): Entry | null {
+    if (!view.isSettled(item)) return this.lastKnown(record, name, rowType(row, 0));
+    const report = this.report(item);
+    if (report.kind === 'failed') {
+      view.skip({ path: joinPath(node.path, name), reason: report.gone ? 'vanished' : report.reason });
+      return report.gone ? null : this.lastKnown(record, name, rowType(row, 0));
+    }
+    const after = report.row ?? row;
+    if (report.note) view.skip({ path: joinPath(node.path, name), reason: `attributes: ${report.note}` });
+    const content = this.contentOf(node, name, report, view);
+    const again = report.again || report.note !== '';
+    return { name, row: after, content, group: this.options.links.groupOf(after), again, deleted: 0 };
   }
 
   /** The record's entry, to be looked at again, if all its chunks are there. */
-  private lastKnown(record: DirectoryRecord, known: number, type: number | null): Entry | null {
-    if (known < 0 || (type !== null && record.type(known) !== type)) return null;
+  private lastKnown(record: DirectoryRecord | null, name: Buffer, type: number | null): Entry | null {
+    const known = record?.find(name) ?? -1;
+    if (record === null || known < 0 || (type !== null && record.type(known) !== type)) return null;
     return new Presence(this.options.table, record).has(known) ? { ...record.entry(known), again: true } : null;
   }
 
@@ -250,7 +310,7 @@ export class Assembler {
     return (this.reports[job] as JobReport).item(item - (this.firstItems[job] as number));
   }
 
-  private contentOf(node: Node, name: Buffer, report: Exclude<ItemReport, { kind: 'failed' }>): Content {
+  private contentOf(node: Node, name: Buffer, report: Done, view: View): Content {
     let content = report.content;
     if (report.kind === 'same') content = { ...content, segments: this.segmentsOf(report.value) };
     const { segments, xattrs } = content;
@@ -258,7 +318,7 @@ export class Assembler {
       const { segments: _, ...rest } = content;
       content = { ...rest, list: this.options.trees.list(segments) };
     }
-    return xattrs ? { ...content, ...this.limitXattrs(node, name, xattrs) } : content;
+    return xattrs ? { ...content, ...this.limitXattrs(node, name, xattrs, view) } : content;
   }
 
   private segmentsOf(value: number): readonly Segment[] {
@@ -277,11 +337,10 @@ export class Assembler {
     return record.content(record.find(nameOf(this.plan.item(item).path)));
   }
 
-  private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[]): { xattrs: readonly Xattr[] } {
+  private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[], view: View): Pick<Content, 'xattrs'> {
     const fitting = xattrs.filter(([, value]) => value.length <= LONGEST_XATTR);
-    if (fitting.length < xattrs.length)
-      this.options.skip({ path: joinPath(node.path, name), reason: 'attribute too long' });
-    return { xattrs: fitting };
+    if (fitting.length < xattrs.length) view.skip({ path: joinPath(node.path, name), reason: 'attribute too long' });
+    return fitting.length > 0 ? { xattrs: fitting } : { xattrs: undefined };
   }
 
   private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[]): Entry[] {
@@ -296,19 +355,32 @@ export class Assembler {
     });
   }
 
-  private totals(node: Node, live: readonly Entry[]): Totals {
-    let own: Totals = NO_TOTALS;
-    for (const { row } of live) own = addTotals(own, totalsOf(row));
-    return node.children.reduce((sum, child) => addTotals(sum, child.totals), own);
+  private totals(node: Node, live: readonly Entry[], view: View): Totals {
+    let totals: Totals = NO_TOTALS;
+    for (const { name, row } of live) {
+      totals = addTotals(totals, totalsOf(row));
+      if (rowType(row, 0) === TYPE.directory) totals = addTotals(totals, this.totalsBelow(node, name, view));
+    }
+    return totals;
+  }
+
+  /** A directory that this run did not look at holds what it held. */
+  private totalsBelow(node: Node, name: Buffer, view: View): Totals {
+    const child = childNamed(node, name);
+    if (child) return view.totalsOf(child);
+    const { cache } = this.options;
+    const row = cache.find(pathHash(joinPath(node.path, name)));
+    return row < 0 ? NO_TOTALS : cache.totals(row);
   }
 }
+
+type Done = Exclude<ItemReport, { kind: 'failed' }>;
+
+const oldestOf = (gone: readonly Entry[]): number =>
+  gone.reduce((oldest, { deleted }) => (oldest === 0 ? deleted : Math.min(oldest, deleted)), 0);
 
 function totalsOf(row: Buffer): Totals {
   const type = rowType(row, 0);
   if (type === TYPE.file) return { files: 1, directories: 0, others: 0, bytes: rowSize(row, 0) };
   return type === TYPE.directory ? { ...NO_TOTALS, directories: 1 } : { ...NO_TOTALS, others: 1 };
-}
-
-function withTree(content: Content, child: Node | null): Content {
-  return child ? { ...content, tree: child.tree as Uint8Array } : content;
 }

@@ -18,6 +18,7 @@
  * The invariants of ARCHIVE §5 that hold here: nothing is referred to before it is acknowledged (upload.ts); the snapshot goes last;
  * the cache is replaced only after it. A run that ends early at any point leaves packs that nothing refers to.
  */
+import { CacheDamaged } from './cache.ts';
 import type { BackupOptions, BackupResult } from './options.ts';
 import { Run } from './run.ts';
 
@@ -25,6 +26,17 @@ export type { BackupEvent, BackupOptions, BackupResult, BackupStats } from './op
 
 /** Rejects with an `ArchiveError`, or with the signal's reason. */
 export async function backup(options: BackupOptions): Promise<BackupResult> {
+  try {
+    return await execute(options);
+  } catch (error) {
+    if (!(error instanceof CacheDamaged)) throw error;
+    const detail = 'a record of it is not what it was';
+    options.onEvent?.({ kind: 'cache', problem: 'damaged', detail });
+    return execute(options);
+  }
+}
+
+async function execute(options: BackupOptions): Promise<BackupResult> {
   const run = new Run(options);
   try {
     return await run.execute();

@@ -13,7 +13,7 @@
  * record has length 0 is a directory that is no more.
  */
 import { hash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FileLog, MemoryLog, type RecordLog } from './cache-log.ts';
@@ -59,8 +59,10 @@ export class Cache {
   private liveBytes = 0;
   /** Copies of a directory are read file by file. */
   private readonly recent = new Map<number, DirectoryRecord>();
-  /** What the owner wants to find again: bytes it encodes itself. */
-  note: Buffer = Buffer.alloc(0);
+  private ownNote: Buffer = Buffer.alloc(0);
+  private noteChanged = false;
+  /** A cache was there that could not be used. */
+  wasDamaged = false;
 
   private constructor(log: RecordLog, path: string | null, binding: Buffer) {
     this.log = log;
@@ -75,11 +77,26 @@ export class Cache {
     mkdirSync(directory, { recursive: true, mode: PRIVATE });
     const path = join(directory, `${binding.toString('hex', 0, 16)}.cache`);
     const opened = FileLog.open(path, binding);
-    if (opened === null) return new Cache(FileLog.create(path, binding), path, binding);
+    if (opened === null) {
+      const fresh = new Cache(FileLog.create(path, binding), path, binding);
+      fresh.wasDamaged = existsSync(path);
+      return fresh;
+    }
     const cache = new Cache(opened.log, path, binding);
     for (const payload of opened.payloads) cache.apply(payload);
     cache.changed.clear();
     return cache;
+  }
+
+  /** What the owner wanted to find again, `null` if nothing. */
+  get note(): Buffer | null {
+    return this.ownNote.length > 0 ? this.ownNote : null;
+  }
+
+  setNote(bytes: Uint8Array): void {
+    if (this.ownNote.equals(bytes)) return;
+    this.ownNote = Buffer.from(bytes);
+    this.noteChanged = true;
   }
 
   get isEmpty(): boolean {
@@ -184,14 +201,21 @@ export class Cache {
 
   /** Makes the present state the one that is found next time. */
   commit(): void {
+    if (this.changed.size === 0 && this.newBundles.size === 0 && !this.noteChanged) return;
     if (this.path !== null && this.log.size > 2 * this.liveBytes + SLACK) this.compact(this.path);
     this.log.commit(this.payload([...this.changed], [...this.newBundles]));
     this.changed.clear();
     this.newBundles.clear();
+    this.noteChanged = false;
   }
 
   close(): void {
     this.log.close();
+  }
+
+  /** Throws the stored cache away. */
+  discard(): void {
+    if (this.path !== null) rmSync(this.path, { force: true });
   }
 
   private compact(path: string): void {
@@ -213,7 +237,7 @@ export class Cache {
     const head = Buffer.alloc(PAYLOAD_HEAD);
     head.writeUInt32LE(rows.length, 0);
     head.writeUInt32LE(bundles.length, 4);
-    head.writeUInt32LE(this.note.length, 8);
+    head.writeUInt32LE(this.ownNote.length, 8);
     const table = Buffer.alloc(bundles.length * (PREFIX + 4));
     for (const [i, key] of bundles.entries()) {
       table.write(key, i * (PREFIX + 4), 'latin1');
@@ -223,7 +247,7 @@ export class Cache {
       head,
       ...rows.map((row) => this.rows.subarray(row * ROW, (row + 1) * ROW)),
       table,
-      this.note,
+      this.ownNote,
     ]);
   }
 
@@ -234,7 +258,7 @@ export class Cache {
     for (let i = 0; i < bundles; i++, at += PREFIX + 4) {
       this.bundles.set(payload.toString('latin1', at, at + PREFIX), payload.readUInt32LE(at + PREFIX));
     }
-    this.note = payload.subarray(at, at + note);
+    this.ownNote = payload.subarray(at, at + note);
   }
 
   private applyRow(bytes: Buffer): void {

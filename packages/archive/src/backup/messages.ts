@@ -1,4 +1,5 @@
 /** What the main thread and its workers say to each other. */
+import type { ArchiveErrorCode, ArchiveErrorData } from '../errors.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import type { SourceModule, SourceOptions } from '../source/source.ts';
 import type { FilledPack, LoosePack } from './pack-filler.ts';
@@ -10,6 +11,8 @@ export type WorkerData = {
   readonly sourceModule: SourceModule | null;
   readonly sourceOptions: SourceOptions;
   readonly fingerprints: SharedArrayBuffer;
+  /** Of a processor, above 0 and up to 1. */
+  readonly share: number;
 };
 
 export type ToWorker =
@@ -21,8 +24,6 @@ export type ToWorker =
       readonly controls: SharedArrayBuffer;
       readonly claims: SharedArrayBuffer;
       readonly files: SharedArrayBuffer;
-      /** Share of a processor. */
-      readonly share: number;
     };
 
 export type FromWorker =
@@ -33,4 +34,11 @@ export type FromWorker =
   /** No job is left for this worker; what its last pack would have held. */
   | { readonly kind: 'idle'; readonly loose: LoosePack | null }
   | { readonly kind: 'stopped' }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  /** `error` is an Error, or an ArchiveError as data. */
+  | { readonly kind: 'failed'; readonly error: Error | PortableError };
+
+export type PortableError = {
+  readonly code: ArchiveErrorCode;
+  readonly data: ArchiveErrorData;
+  readonly reason: string;
+};

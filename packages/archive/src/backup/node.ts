@@ -32,6 +32,8 @@ export type Node = {
   cacheRow: number;
   /** Must its tree be made (again)? */
   dirty: boolean;
+  /** Some of its content is to be stored anew although nothing changed. */
+  dissolving: boolean;
   /** Per entry of the listing or record: the item that reads it, or what stands in for it (plan.ts). */
   sources: Int32Array | null;
   /** Items and dirty children still to come. */

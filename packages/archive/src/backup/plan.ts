@@ -83,7 +83,7 @@ function markNode({ cache, table, goneBefore }: RoundInput, node: Node): void {
     const oldest = cache.oldestGone(row);
     const expired = oldest > 0 && oldest < goneBefore;
     const child = node.children.some((c) => c.dirty || c.kind === 'vanished');
-    if (!child && !expired && table.has(tree)) {
+    if (!child && !expired && !node.dissolving && table.has(tree)) {
       node.tree = tree;
       node.totals = cache.totals(row);
       return;

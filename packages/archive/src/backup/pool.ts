@@ -3,7 +3,8 @@
  * messages in order. A worker that fails or dies ends the run: what it had claimed would never be stored.
  */
 import { Worker } from 'node:worker_threads';
-import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
+import { ArchiveError } from '../errors.ts';
+import type { FromWorker, PortableError, ToWorker, WorkerData } from './messages.ts';
 
 const SCRIPT = new URL('./worker.ts', import.meta.url);
 
@@ -54,7 +55,7 @@ export class WorkerPool {
   private start(index: number, data: WorkerData): Worker {
     const worker = new Worker(SCRIPT, { workerData: data, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'failed') this.reject(message.error);
+      if (message.kind === 'failed') this.reject(errorOf(message.error));
       else this.receiveSafely(index, message);
     });
     worker.on('error', (error) => this.reject(error));
@@ -69,4 +70,8 @@ export class WorkerPool {
       this.reject(error);
     }
   }
+}
+
+function errorOf(error: Error | PortableError): Error {
+  return error instanceof Error ? error : new ArchiveError(error.code, error.data, { cause: error.reason });
 }

@@ -9,19 +9,24 @@ import { createSource } from '../source/node-source.ts';
 import { normalizeRoots } from '../source/paths.ts';
 import { ROW_LENGTH, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { SourceOptions } from '../source/source.ts';
-import { Cache } from './cache.ts';
+import { Cache, CacheDamaged } from './cache.ts';
 import { findParent, type Link } from './chain.ts';
 import { ClaimTable } from './claim-table.ts';
 import { Destination } from './destination.ts';
+import { chooseDissolved } from './dissolve.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
 import { HardLinks } from './hard-links.ts';
+import { walkHinted } from './hinted.ts';
 import type { Node } from './node.ts';
 import type { BackupEvent, BackupOptions, BackupResult, BackupStats } from './options.ts';
+import { PartialCommits } from './partial.ts';
 import { WorkerPool } from './pool.ts';
+import { Progress } from './progress.ts';
+import { recoverCache } from './recover.ts';
 import { Round } from './round.ts';
 import { makeSnapshot } from './snapshot.ts';
 import { Upload } from './upload.ts';
-import { aborted, type Skip, type Walk, walkAll } from './walk.ts';
+import { aborted, type Skip, type Walk, type WalkInput, walkAll } from './walk.ts';
 
 /** The destination may say so often that it lacks something (ARCHIVE §5.1). */
 const MAX_ROUNDS = 3;
@@ -38,6 +43,10 @@ export class Run {
   private readonly destination: Destination;
   private readonly pool: WorkerPool;
   private readonly skips = new Map<string, Skip>();
+  private readonly progress: Progress;
+  private round: Round | null = null;
+  /** The snapshot that the next one follows. */
+  private parent: Link | null = null;
 
   constructor(options: BackupOptions) {
     this.options = options;
@@ -56,84 +65,72 @@ export class Run {
       signal: this.signal,
       onEvent: (event) => this.emit(event),
     });
+    this.progress = new Progress((event) => this.emit(event));
     this.pool = new WorkerPool(options.workers ?? availableParallelism(), {
       keys: options.keys,
       sourceModule: options.source ?? null,
       sourceOptions: this.sourceOptions,
       fingerprints: this.fingerprints().memory,
+      share: options.limits?.cpu ?? 1,
     });
   }
 
-  async execute(): Promise<BackupResult> {
-    const work = this.work();
+  execute(): Promise<BackupResult> {
+    if (this.cache.wasDamaged) this.emit({ kind: 'cache', problem: 'damaged', detail: 'read again from the start' });
+    const work = this.work().catch((error: unknown) => {
+      if (error instanceof CacheDamaged) this.cache.discard();
+      throw error;
+    });
     return Promise.race([work, this.pool.failure, aborted(this.signal)]);
   }
 
   async close(): Promise<void> {
     this.stop.abort(new Error('The run is over.'));
+    this.round?.stop();
+    this.progress.close();
     await this.pool.close();
     this.cache.close();
     await this.destination.close();
   }
 
   private async work(): Promise<BackupResult> {
-    const [parent, walk] = await Promise.all([this.findParent(), this.walk()]);
+    const walk = await this.begin();
+    this.signal.throwIfAborted();
     const table = this.tableFor(walk);
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {}); // whoever waits below races with it
+    const upload = this.uploadTo(table, failure.reject);
+    const partial = this.partialCommits(upload);
     const links = new HardLinks(this.cache);
-    let failed: (error: unknown) => void = () => {};
-    const failure = new Promise<never>((_resolve, reject) => {
-      failed = reject;
-    });
-    failure.catch(() => {});
-    const upload: Upload = new Upload({
-      destination: this.destination,
-      table,
-      archiveId: this.options.keys.archiveId,
-      workers: this.pool.size,
-      onEvent: (event) => this.emit(event),
-      closePacks: () => round?.closePacks(),
-      givePermit: () => round?.givePermit(),
-      fail: failed,
-    });
-    let round: Round | null = null;
     const stats = { filesRead: 0, bytesRead: 0, directoriesMade: 0 };
     for (let number = 1; ; number++) {
-      round = new Round({
-        options: this.options,
-        nodes: walk.nodes,
-        cache: this.cache,
-        table,
-        links,
-        upload,
-        pool: this.pool,
-        crypto: this.crypto,
-        excluded: compileExclusions(this.sourceOptions.exclude),
-        now: this.started,
-        skip: (skip) => this.skip(skip),
-      });
-      await Promise.race([round.run(), failure]);
+      const round = this.roundOf(walk, table, upload, links, number === 1 && walk.full);
+      this.round = round;
+      this.progress.follow(round, upload);
+      await Promise.race([round.run(() => partial.check(round, failure.reject)), failure.promise]);
+      await Promise.race([partial.settled(), failure.promise]);
       stats.filesRead += round.read.files;
       stats.bytesRead += round.read.bytes;
       stats.directoriesMade += round.made;
-      const result = await Promise.race([this.commit(walk, parent, upload), failure]);
-      if (result) {
-        const totals = (walk.nodes[0] as Node).totals;
-        const { bytesStored, packs } = upload;
-        return this.finished(result, {
-          ...stats,
-          totals,
-          bytesStored,
-          packs,
-          skipped: this.skips.size,
-          rounds: number,
-        });
+      const outcome = await Promise.race([this.commit(walk, upload), failure.promise]);
+      if (outcome) {
+        this.progress.last();
+        return { ...outcome, stats: this.stats(walk, upload, { ...stats, rounds: number }) } as BackupResult;
       }
       await this.repair(upload, table, number);
     }
   }
 
-  private finished(result: Outcome, stats: BackupStats): BackupResult {
-    return { ...result, stats } as BackupResult;
+  /** Asks the destination and walks, at the same time where nothing has to come first. */
+  private async begin(): Promise<Walk> {
+    if (!this.cache.isEmpty) {
+      const [parent, walk] = await Promise.all([this.findParent(), this.walk()]);
+      this.parent = parent;
+      return walk;
+    }
+    this.parent = await this.findParent();
+    if (this.parent) await this.recover(this.parent);
+    return this.walk();
   }
 
   /** The destination lacked something: it is stored again in another round. */
@@ -146,24 +143,15 @@ export class Run {
     upload.begin();
   }
 
-  private async commit(walk: Walk, parent: Link | null, upload: Upload): Promise<Outcome | null> {
+  private async commit(walk: Walk, upload: Upload): Promise<Outcome | null> {
+    const { parent } = this;
     const root = walk.nodes[0] as Node;
     const tree = root.tree as Uint8Array;
     if (parent?.stored && !parent.envelope.partial && equalBytes(parent.envelope.root, tree)) {
       this.remember(walk, parent.object);
       return { kind: 'current', at: this.started, snapshotId: parent.id };
     }
-    const snapshot = await makeSnapshot({
-      options: this.options,
-      roots: this.roots,
-      crypto: this.crypto,
-      root: tree,
-      parent,
-      totals: root.totals,
-      skipped: [...this.skips.values()],
-      started: this.started,
-      partial: false,
-    });
+    const snapshot = await this.snapshot(tree, root, false);
     const committed = await upload.finish(snapshot.object);
     if (committed === null) return null;
     this.remember(walk, snapshot.object);
@@ -171,11 +159,71 @@ export class Run {
     return { kind: 'committed', snapshotId: id, sequence: envelope.sequence, receipt: committed.receipt };
   }
 
+  private snapshot(tree: Uint8Array, { totals }: Pick<Node, 'totals'>, partial: boolean) {
+    return makeSnapshot({
+      options: this.options,
+      roots: this.roots,
+      crypto: this.crypto,
+      root: tree,
+      parent: this.parent,
+      totals,
+      skipped: [...this.skips.values()],
+      started: this.started,
+      partial,
+    });
+  }
+
   private remember(walk: Walk, object: Uint8Array): void {
     if (walk.full) this.cache.retain(new Set(walk.nodes.map((node) => node.cacheRow)));
-    this.cache.note = Buffer.from(object);
+    this.cache.setNote(object);
     this.cache.commit();
     this.destination.save();
+  }
+
+  private partialCommits(upload: Upload): PartialCommits {
+    return new PartialCommits({
+      limits: this.options.partial ?? {},
+      now: this.options.now,
+      upload,
+      destination: this.destination,
+      seal: (root, totals) => this.snapshot(root, { totals }, true),
+      committed: ({ id, envelope, object }) => {
+        this.parent = { id, envelope, object, stored: true };
+        this.cache.setNote(object);
+        this.cache.commit();
+        this.emit({ kind: 'partial', snapshotId: id, sequence: envelope.sequence });
+      },
+    });
+  }
+
+  private roundOf(walk: Walk, table: ClaimTable, upload: Upload, links: HardLinks, mayDissolve: boolean): Round {
+    return new Round({
+      options: this.options,
+      nodes: walk.nodes,
+      cache: this.cache,
+      table,
+      links,
+      upload,
+      pool: this.pool,
+      crypto: this.crypto,
+      excluded: compileExclusions(this.sourceOptions.exclude),
+      now: this.started,
+      skip: (skip) => this.skip(skip),
+      chooseDissolved: mayDissolve ? () => chooseDissolved(walk.nodes, this.cache) : () => null,
+    });
+  }
+
+  private uploadTo(table: ClaimTable, fail: (error: unknown) => void): Upload {
+    return new Upload({
+      destination: this.destination,
+      table,
+      archiveId: this.options.keys.archiveId,
+      workers: this.pool.size,
+      onEvent: (event) => this.emit(event),
+      closePacks: () => this.round?.closePacks(),
+      givePermit: () => this.round?.givePermit(),
+      fail,
+    });
   }
 
   private async findParent(): Promise<Link | null> {
@@ -183,22 +231,45 @@ export class Run {
     const { options } = this;
     const { deviceId, setId, destinationId } = options;
     const stored = await this.destination.patiently(() => options.endpoint.snapshots(this.signal));
-    return findParent({
+    const parent = await findParent({
       archiveId: options.keys.archiveId,
       deviceId,
       setId,
       destinationId,
       stored,
-      cached: this.cache.note.length > 0 ? this.cache.note : null,
+      cached: this.cache.note,
       crypto: this.crypto,
       sign: options.sign,
       onProblem: (problem, snapshotId) => this.emit({ kind: 'chain', problem, snapshotId }),
     });
+    return parent && !parent.stored ? this.offerAgain(parent) : parent;
+  }
+
+  /** A snapshot that the destination lost. If it lost what belongs to it too, it only stays a link of the chain. */
+  private async offerAgain(parent: Link): Promise<Link> {
+    try {
+      await this.destination.commit(parent.object);
+      return { ...parent, stored: true };
+    } catch (error) {
+      if (error instanceof ArchiveError && error.code === 'links_missing') return parent;
+      throw error;
+    }
+  }
+
+  private async recover(parent: Link): Promise<void> {
+    const { endpoint } = this.options;
+    const found = await recoverCache(this.cache, parent.envelope.root, endpoint, this.crypto, this.signal);
+    const detail = `${found.directories} directories, ${found.missing} chunks missing`;
+    this.emit({ kind: 'cache', problem: 'recovered', detail });
   }
 
   private async walk(): Promise<Walk> {
     const source = createSource(this.sourceOptions);
-    const walk = await walkAll({ roots: this.roots, cache: this.cache, source, pool: this.pool, signal: this.signal });
+    const { roots, cache, pool, signal } = this;
+    const input: WalkInput = { roots, cache, source, pool, signal };
+    const { hint } = this.options;
+    const hinted = hint && !cache.isEmpty ? await walkHinted(input, hint.changedDirectories) : null;
+    const walk = hinted ?? (await walkAll(input));
     source.close();
     for (const skip of walk.skipped) this.skip(skip);
     this.emit({ kind: 'walked', ...sizeOf(walk), full: walk.full });
@@ -209,9 +280,8 @@ export class Run {
     const { prefixes } = this.destination;
     const { min } = this.options.keys.bundleParams;
     const { bytes } = sizeOf(walk);
-    const table = ClaimTable.forIds(
-      prefixes.length / 16 + walk.nodes.length * 2 + Math.ceil(bytes / Math.max(min, 1024)),
-    );
+    const expected = walk.nodes.length * 2 + Math.ceil(bytes / Math.max(min, SMALLEST_CHUNK));
+    const table = ClaimTable.forIds(prefixes.length / 16 + expected);
     for (let at = 0; at < prefixes.length; at += 16) table.addKnown(prefixes, at);
     this.destination.watch(table);
     return table;
@@ -221,6 +291,15 @@ export class Run {
     const table = FingerprintTable.forDirectories(this.cache.size);
     for (const row of this.cache.all()) table.add(this.cache.pathHash(row), this.cache.fingerprint(row));
     return table;
+  }
+
+  private stats(
+    walk: Walk,
+    { bytesStored, packs }: Upload,
+    counted: Pick<BackupStats, 'filesRead' | 'bytesRead' | 'directoriesMade' | 'rounds'>,
+  ): BackupStats {
+    const { totals } = walk.nodes[0] as Node;
+    return { ...counted, totals, bytesStored, packs, skipped: this.skips.size };
   }
 
   private skip(skip: Skip): void {
@@ -234,6 +313,9 @@ export class Run {
     this.options.onEvent?.(event);
   }
 }
+
+/** For estimating the number of chunks when parameters are tiny. */
+const SMALLEST_CHUNK = 1024;
 
 type Outcome =
   | { kind: 'committed'; snapshotId: Uint8Array; sequence: number; receipt: Uint8Array | null }

@@ -9,13 +9,27 @@
  */
 import { codeOf } from '../source/node-source.ts';
 import { componentsOf, joinPath, nameOf, ROOT } from '../source/paths.ts';
-import { FLAG, pathHash, ROW_LENGTH, rowFlags, rowName, rowType, setName, TYPE, viewOf } from '../source/rows.ts';
+import {
+  FLAG,
+  pathHash,
+  ROW_LENGTH,
+  rowFlags,
+  rowGid,
+  rowMode,
+  rowName,
+  rowType,
+  rowUid,
+  sameRow,
+  setName,
+  TYPE,
+  viewOf,
+} from '../source/rows.ts';
 import type { Failure, FileSource, Listing } from '../source/source.ts';
 import { asBuffer, ByteReader, ByteWriter } from './byte-writer.ts';
 import type { Cache } from './cache.ts';
-import type { Node, NodeKind } from './node.ts';
-import { NO_TOTALS } from './node.ts';
+import { childNamed, NO_TOTALS, type Node, type NodeKind } from './node.ts';
 import type { WorkerPool } from './pool.ts';
+import type { DirectoryRecord } from './record.ts';
 import { readWalkReport, type WalkReport } from './walk-report.ts';
 
 /** Directories in one message; small enough that no worker runs dry. */
@@ -64,6 +78,7 @@ export function makeNode(cache: Cache, path: Buffer, parent: Node | null, kind: 
     base: cacheRow < 0 ? null : cache.place(cacheRow),
     cacheRow,
     dirty: false,
+    dissolving: false,
     sources: null,
     pending: 0,
     tree: null,
@@ -88,12 +103,13 @@ export function wayTo(input: WalkInput, skipped: Skip[]): { root: Node; tops: No
 function descend(input: WalkInput, node: Node, paths: Buffer[][], depth: number, tops: Node[], skipped: Skip[]): void {
   const rows: { name: Buffer; row: Buffer }[] = [];
   const failed: Failure[] = [];
+  const record = node.base && input.cache.record(node.base);
   for (const [name, below] of byName(paths, depth)) {
     const path = joinPath(node.path, name);
     const last = below.some((names) => names.length === depth + 1);
     try {
       const row = look(input.source, path, last);
-      rows.push({ name, row });
+      rows.push({ name, row: last ? row : steadyRow(row, record, name) });
       if (rowType(row, 0) !== TYPE.directory) continue;
       const child = makeNode(input.cache, path, node, last ? 'listed' : 'way');
       node.children.push(child);
@@ -113,6 +129,20 @@ function descend(input: WalkInput, node: Node, paths: Buffer[][], depth: number,
 function look(source: Pick<FileSource, 'stat'>, path: Buffer, last: boolean): Buffer {
   const row = source.stat(path);
   return !last && rowType(row, 0) === TYPE.symlink ? source.stat(path, true) : row;
+}
+
+/**
+ * What happens beside the selection is no change of it: a directory on the way keeps its times as long as owner and mode stay.
+ */
+function steadyRow(row: Buffer, record: DirectoryRecord | null, name: Buffer): Buffer {
+  const known = record?.find(name) ?? -1;
+  if (record === null || known < 0 || record.type(known) !== TYPE.directory) return row;
+  const before = Buffer.from(record.row(known));
+  const same =
+    rowMode(row, 0) === rowMode(before, 0) &&
+    rowUid(row, 0) === rowUid(before, 0) &&
+    rowGid(row, 0) === rowGid(before, 0);
+  return same ? before : row;
 }
 
 function byName(paths: readonly Buffer[][], depth: number): [Buffer, Buffer[][]][] {
@@ -143,6 +173,7 @@ export class Walker {
   private queue: Node[] = [];
   private readonly waiting: Node[][][];
   private done: () => void = () => {};
+  private below: 'all' | 'changed' = 'all';
 
   constructor(input: WalkInput, skipped: Skip[]) {
     this.input = input;
@@ -150,9 +181,10 @@ export class Walker {
     this.waiting = Array.from({ length: input.pool.size }, () => []);
   }
 
-  /** Looks at these directories and all below them. */
-  async run(tops: readonly Node[]): Promise<void> {
+  /** Looks at these directories and all below them, or only at what is new or changed below them. */
+  async run(tops: readonly Node[], below: 'all' | 'changed' = 'all'): Promise<void> {
     if (tops.length === 0) return;
+    this.below = below;
     const { pool, signal } = this.input;
     this.queue = [...tops].reverse();
     const finished = new Promise<void>((resolve) => {
@@ -199,19 +231,38 @@ export class Walker {
     node.kind = report.kind === 'changed' ? 'listed' : 'as-before';
     if (node.kind === 'listed') node.listing = listing;
     for (const { name, reason } of listing.failed) this.skipped.push({ path: joinPath(node.path, name), reason });
+    this.queue.push(...this.directoriesIn(node, listing).reverse());
+  }
+
+  /** Sets the node's children, and returns those that are to be looked at. */
+  private directoriesIn(node: Node, listing: Listing): Node[] {
+    const { cache } = this.input;
+    const record = this.below === 'changed' && node.base ? cache.record(node.base) : null;
+    const children: Node[] = [];
     const found: Node[] = [];
     for (let i = 0; i < listing.count; i++) {
       const at = i * ROW_LENGTH;
       if (rowType(listing.rows, at) !== TYPE.directory) continue;
       const name = rowName(listing.rows, at, listing.names);
-      const closed = (rowFlags(listing.rows, at) & FLAG.closed) !== 0;
-      const child = makeNode(this.input.cache, joinPath(node.path, name), node, closed ? 'closed' : 'listed');
-      if (closed) child.listing = EMPTY_LISTING;
-      else found.push(child);
-      node.children.push(child);
+      const there = childNamed(node, name);
+      if (there) children.push(there);
+      else if (record === null || !isKnown(record, name, listing.rows, at)) {
+        const closed = (rowFlags(listing.rows, at) & FLAG.closed) !== 0;
+        const child = makeNode(cache, joinPath(node.path, name), node, closed ? 'closed' : 'listed');
+        if (closed) child.listing = EMPTY_LISTING;
+        else found.push(child);
+        children.push(child);
+      }
     }
-    this.queue.push(...found.reverse());
+    node.children = children;
+    return found;
   }
+}
+
+/** A directory whose row is the one of the record has the entries that it had. */
+function isKnown(record: DirectoryRecord, name: Buffer, rows: Buffer, at: number): boolean {
+  const known = record.find(name);
+  return known >= 0 && sameRow(rows, at, record.rows, known * ROW_LENGTH);
 }
 
 /** Rejects with the signal's reason. */

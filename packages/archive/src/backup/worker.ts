@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createCut } from '../chunk/fastcdc.ts';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import { ArchiveError } from '../errors.ts';
 import { codeOf, createSource, isGone } from '../source/node-source.ts';
 import { pathHash } from '../source/rows.ts';
 import type { FileSource, SourceOptions } from '../source/source.ts';
@@ -10,7 +11,7 @@ import { ClaimTable } from './claim-table.ts';
 import { FileTable } from './file-table.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
 import { JobRunner } from './job-runner.ts';
-import type { FromWorker, ToWorker, WorkerData } from './messages.ts';
+import type { FromWorker, PortableError, ToWorker, WorkerData } from './messages.ts';
 import { createPace } from './pacing.ts';
 import { PackFiller } from './pack-filler.ts';
 import { Controls, Plan, Stopped } from './shared.ts';
@@ -36,9 +37,13 @@ function post(message: FromWorker, transfer: ArrayBufferLike[] = []): void {
   port?.postMessage(message, transfer as ArrayBuffer[]);
 }
 
+const never = new Int32Array(new SharedArrayBuffer(4));
+const rest = (ms: number) => void Atomics.wait(never, 0, 0, ms);
+
 function walk(paths: Buffer, count: number): void {
   const reader = new ByteReader(paths);
   const writer = new ByteWriter(1 << 16);
+  const pace = createPace(data.share, rest, () => performance.now());
   for (let i = 0; i < count; i++) {
     const path = Buffer.from(reader.sized());
     try {
@@ -49,6 +54,7 @@ function walk(paths: Buffer, count: number): void {
       if (!(error instanceof Error) || !('syscall' in error)) throw error;
       writeFailure(writer, codeOf(error), isGone(error));
     }
+    pace();
   }
   source.close();
   const reports = writer.finish();
@@ -71,7 +77,7 @@ function runJobs(message: ToWorker & { kind: 'jobs' }): void {
     files: new FileTable(message.files),
     plan: new Plan(message.plan),
     pace: createPace(
-      message.share,
+      data.share,
       (ms) => controls.pause(ms),
       () => performance.now(),
     ),
@@ -82,11 +88,17 @@ function runJobs(message: ToWorker & { kind: 'jobs' }): void {
   post({ kind: 'idle', loose }, loose ? [loose.bytes.buffer] : []);
 }
 
+/** Between threads errors lose their class, so those of the archive travel as data. */
+function portable(error: unknown): Error | PortableError {
+  if (!(error instanceof ArchiveError)) return error instanceof Error ? error : new Error(String(error));
+  return { code: error.code, data: error.data, reason: error.message };
+}
+
 port.on('message', (message: ToWorker) => {
   try {
     if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
     else runJobs(message);
   } catch (error) {
-    post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error });
+    post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error: portable(error) });
   }
 });

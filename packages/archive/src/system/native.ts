@@ -186,7 +186,7 @@ export function splitDevice(rdev: bigint | number): [major: number, minor: numbe
 }
 
 /** As the kernel takes it; null when it has no such numbers. */
-function joinDevice([major, minor]: readonly [number, number]): number | null {
+export function joinDevice([major, minor]: readonly [number, number]): number | null {
   if (platform?.darwin) return major < 256 && minor < 2 ** 24 ? (major << 24) | minor : null;
   return major < 2 ** 12 && minor < 2 ** 20 ? ((minor & 0xff) | (major << 8) | ((minor & 0xfff00) << 12)) >>> 0 : null;
 }
