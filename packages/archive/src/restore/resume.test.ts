@@ -21,7 +21,7 @@ const NODE = tree({
   big: numbers(1000),
   holes: sparse(1 << 20, [[1000, 'x'.repeat(700)]]),
   one: shared,
-  sub: tree({ two: shared, l: link('../a'), deep: tree({ b: 'b'.repeat(200), c: '' }, { mode: 0o550 }) }),
+  sub: tree({ two: shared, l: link('../a'), deep: tree({ b: 'b'.repeat(200), c: '' }, { mode: 0o751 }) }),
   z: numbers(500),
 });
 

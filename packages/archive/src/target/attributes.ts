@@ -18,13 +18,25 @@ import {
   openSync,
   type PathLike,
 } from 'node:fs';
-import { type Done, O_PATH, setTimes, setTimesFd, setXattr, setXattrFd } from '../system/native.ts';
+import { equalBytes } from '../format/ids.ts';
+import {
+  type Done,
+  O_PATH,
+  setTimes,
+  setTimesFd,
+  setXattr,
+  setXattrFd,
+  type Xattr,
+  xattrs,
+  xattrsFd,
+} from '../system/native.ts';
 import type { Attributes, FileType, Lack, Time } from './file-target.ts';
 
 export type Grip<H> = {
   chown(handle: H, uid: number, gid: number): void;
   chmod(handle: H, mode: number): void;
   setXattr(handle: H, name: Uint8Array, value: Uint8Array): Done;
+  xattrs(handle: H): readonly Xattr[] | 'unsupported';
   setTimes(handle: H, mtime: Time): Done;
   /** Where exact times cannot be set. */
   setRoundedTimes(handle: H, seconds: number): void;
@@ -38,6 +50,7 @@ export const DESCRIPTOR_GRIP: Grip<number> = {
   chown: fchownSync,
   chmod: fchmodSync,
   setXattr: setXattrFd,
+  xattrs: xattrsFd,
   setTimes: (fd, mtime) => setTimesFd(fd, null, mtime),
   setRoundedTimes: (fd, seconds) => futimesSync(fd, seconds, seconds),
   stat: (fd) => fstatSync(fd, { bigint: true }),
@@ -47,6 +60,7 @@ export const PATH_GRIP: Grip<PathLike> = {
   chown: lchownSync,
   chmod: chmodUnfollowed,
   setXattr: (path, name, value) => setXattr(Buffer.from(path as Buffer | string), name, value),
+  xattrs: (path) => xattrs(Buffer.from(path as Buffer | string)),
   setTimes: (path, mtime) => setTimes(Buffer.from(path as Buffer | string), null, mtime),
   setRoundedTimes: (path, seconds) => lutimesSync(path, seconds, seconds),
   stat: (path) => lstatSync(path, { bigint: true }),
@@ -128,17 +142,23 @@ export function createAttributeSetter({
   };
 }
 
-function giveXattrs<H>(grip: Grip<H>, handle: H, xattrs: NonNullable<Attributes['xattrs']>): boolean {
+function giveXattrs<H>(grip: Grip<H>, handle: H, wanted: NonNullable<Attributes['xattrs']>): boolean {
   let all = true;
-  for (const [name, value] of xattrs) {
+  for (const [name, value] of wanted) {
     let done = false;
     // Full, too large, not for us, unknown kind: whatever the reason, the content is not to be lost for it.
     allowed(() => {
       done = grip.setXattr(handle, name, value) === 'done';
     }, XATTR_REFUSALS);
-    all &&= done;
+    all &&= done || hasXattr(grip, handle, name, value);
   }
   return all;
+}
+
+/** On a file that may not be written it cannot be set, but may be there. */
+function hasXattr<H>(grip: Grip<H>, handle: H, name: Uint8Array, value: Uint8Array): boolean {
+  const there = grip.xattrs(handle);
+  return there !== 'unsupported' && there.some(([key, bytes]) => equalBytes(key, name) && equalBytes(bytes, value));
 }
 
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'ENOSYS']);
