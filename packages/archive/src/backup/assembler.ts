@@ -285,7 +285,13 @@ export class Assembler {
     record: DirectoryRecord | null,
     view: View,
   ): Entry | null {
-    if (!view.isSettled(item)) return this.lastKnown(record, name, rowType(row, 0));
+    if (!view.isSettled(item)) {
+      const known = this.lastKnown(record, name, rowType(row, 0));
+      // Of a directory only the attributes are to come.
+      return known || rowType(row, 0) !== TYPE.directory
+        ? known
+        : { name, row, content: {}, group: 0, again: true, deleted: 0 };
+    }
     const report = this.report(item);
     if (report.kind === 'failed') {
       view.skip({ path: joinPath(node.path, name), reason: report.gone ? 'vanished' : report.reason });

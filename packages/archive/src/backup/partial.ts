@@ -14,6 +14,7 @@ const AFTER_BYTES: number = 4 * 1024 ** 3;
 export type PartialOptions = {
   readonly limits: { readonly afterMs?: number; readonly afterBytes?: number };
   readonly now: () => number;
+  readonly fail: (error: unknown) => void;
   readonly upload: Upload;
   readonly destination: Destination;
   readonly seal: (root: Uint8Array, totals: Totals) => Promise<SealedSnapshot>;
@@ -25,25 +26,33 @@ export class PartialCommits {
   private lastAt: number;
   private lastBytes = 0;
   private running: Promise<void> | null = null;
+  private round: Round | null = null;
 
   constructor(options: PartialOptions) {
     this.options = options;
     this.lastAt = options.now();
   }
 
-  /** To be called whenever something is done; begins a commit if one is due. */
-  check(round: Round, fail: (error: unknown) => void): void {
-    if (this.running || !this.isDue()) return;
+  follow(round: Round): void {
+    this.round = round;
+  }
+
+  /** To be called whenever a pack is acknowledged; begins a commit if one is due. */
+  check(): void {
+    const { round } = this;
+    if (this.running || round === null || !this.isDue()) return;
     this.lastAt = this.options.now();
     this.lastBytes = this.options.upload.bytesStored;
     this.running = this.commit(round)
-      .catch(fail)
+      .catch(this.options.fail)
       .finally(() => {
         this.running = null;
       });
   }
 
-  async settled(): Promise<void> {
+  /** The round is over: begins no more, and waits for the one under way. */
+  async settle(): Promise<void> {
+    this.round = null;
     await this.running;
   }
 

@@ -77,8 +77,8 @@ export class Round {
     return this.assembler?.partialRoot() ?? null;
   }
 
-  /** Afterwards the first node has its tree. `onJob` is called after each job. */
-  async run(onJob: () => void): Promise<void> {
+  /** Afterwards the first node has its tree. */
+  async run(): Promise<void> {
     const { cache, table, upload, pool } = this.given;
     const { input, goneBefore } = this.markDirty();
     const plan = planRound(input);
@@ -95,7 +95,7 @@ export class Round {
     const files = known.fill(cache, plan.memory.items, (record, entry) => {
       return new Presence(table, record).has(entry) && !input.dissolve?.(record, entry);
     });
-    const done = this.receive(assembler, onJob);
+    const done = this.receive(assembler);
     this.startJobs(plan, controls, files);
     assembler.start();
     await done;
@@ -125,7 +125,7 @@ export class Round {
   }
 
   /** Resolves when every worker is idle. */
-  private receive(assembler: Assembler, onJob: () => void): Promise<void> {
+  private receive(assembler: Assembler): Promise<void> {
     const { pool, upload } = this.given;
     return new Promise((resolve) => {
       let idle = 0;
@@ -133,7 +133,6 @@ export class Round {
         if (message.kind === 'job') {
           assembler.take(message.job, asBuffer(message.report));
           upload.setBound(worker, message.bound);
-          onJob();
         } else if (message.kind === 'pack') upload.addData(worker, message.pack, message.bound);
         else if (message.kind === 'idle') {
           upload.addLoose(worker, message.loose);

@@ -99,16 +99,17 @@ export class Run {
     const table = this.tableFor(walk);
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {}); // whoever waits below races with it
-    const upload = this.uploadTo(table, failure.reject);
-    const partial = this.partialCommits(upload);
+    const upload: Upload = this.uploadTo(table, failure.reject, () => partial.check());
+    const partial: PartialCommits = this.partialCommits(upload, failure.reject);
     const links = new HardLinks(this.cache);
     const stats = { filesRead: 0, bytesRead: 0, directoriesMade: 0 };
     for (let number = 1; ; number++) {
       const round = this.roundOf(walk, table, upload, links, number === 1 && walk.full);
       this.round = round;
       this.progress.follow(round, upload);
-      await Promise.race([round.run(() => partial.check(round, failure.reject)), failure.promise]);
-      await Promise.race([partial.settled(), failure.promise]);
+      partial.follow(round);
+      await Promise.race([round.run(), failure.promise]);
+      await Promise.race([partial.settle(), failure.promise]);
       stats.filesRead += round.read.files;
       stats.bytesRead += round.read.bytes;
       stats.directoriesMade += round.made;
@@ -148,6 +149,8 @@ export class Run {
     const root = walk.nodes[0] as Node;
     const tree = root.tree as Uint8Array;
     if (parent?.stored && !parent.envelope.partial && equalBytes(parent.envelope.root, tree)) {
+      // What the destination had lost is sent all the same.
+      if (!(await upload.sendRest())) return null;
       this.remember(walk, parent.object);
       return { kind: 'current', at: this.started, snapshotId: parent.id };
     }
@@ -180,10 +183,11 @@ export class Run {
     this.destination.save();
   }
 
-  private partialCommits(upload: Upload): PartialCommits {
+  private partialCommits(upload: Upload, fail: (error: unknown) => void): PartialCommits {
     return new PartialCommits({
       limits: this.options.partial ?? {},
       now: this.options.now,
+      fail,
       upload,
       destination: this.destination,
       seal: (root, totals) => this.snapshot(root, { totals }, true),
@@ -213,13 +217,16 @@ export class Run {
     });
   }
 
-  private uploadTo(table: ClaimTable, fail: (error: unknown) => void): Upload {
+  private uploadTo(table: ClaimTable, fail: (error: unknown) => void, onPack: () => void): Upload {
     return new Upload({
       destination: this.destination,
       table,
       archiveId: this.options.keys.archiveId,
       workers: this.pool.size,
-      onEvent: (event) => this.emit(event),
+      onPack: (bytes, result) => {
+        this.emit({ kind: 'pack', bytes, result });
+        onPack();
+      },
       closePacks: () => this.round?.closePacks(),
       givePermit: () => this.round?.givePermit(),
       fail,

@@ -19,7 +19,6 @@ import { ArchiveError } from '../errors.ts';
 import { PACK_TARGET, PackWriter } from '../format/pack.ts';
 import type { ClaimTable } from './claim-table.ts';
 import type { Destination } from './destination.ts';
-import type { BackupEvent } from './options.ts';
 import { type FilledPack, type LoosePack, NO_CLAIM, newHash } from './pack-filler.ts';
 
 /** Less than this goes in one request with the snapshot (ARCHIVE §4). */
@@ -37,7 +36,7 @@ export type UploadOptions = {
   readonly table: Pick<ClaimTable, 'claims'>;
   readonly archiveId: Uint8Array;
   readonly workers: number;
-  readonly onEvent: (event: BackupEvent) => void;
+  readonly onPack: (bytes: number, result: 'stored' | 'exists') => void;
   /** Asks the workers to close their packs. */
   readonly closePacks: () => void;
   /** A data pack is acknowledged: its worker may fill another. */
@@ -111,16 +110,18 @@ export class Upload {
     await this.until(() => this.refused !== null || this.queue.length === 0);
   }
 
-  /** All workers are done: sends the rest and, if there is one, the snapshot. `null` if trees or snapshot were refused. */
+  /** All workers are done: sends the rest and the snapshot. `null` if trees or snapshot were refused. */
   async finish(object: Uint8Array): Promise<CommitResult | null> {
     const mixed = this.packs === 0 && this.active === 0 && this.queue.length === 0 ? this.mixedPack() : null;
-    if (mixed === null) {
-      this.sendLoose();
-      this.closeTrees();
-      await this.until(() => this.active === 0 && (this.refused !== null || this.queue.length === 0));
-      if (this.refused !== null) return null;
-    }
-    return this.commit(object, mixed);
+    return mixed !== null || (await this.sendRest()) ? this.commit(object, mixed) : null;
+  }
+
+  /** All workers are done: sends the rest. `false` if trees were refused. */
+  async sendRest(): Promise<boolean> {
+    this.sendLoose();
+    this.closeTrees();
+    await this.until(() => this.active === 0 && (this.refused !== null || this.queue.length === 0));
+    return this.refused === null;
   }
 
   /** After a refusal: sends the data that is left, and forgets the trees, whose ids are given back. */
@@ -244,7 +245,7 @@ export class Upload {
   private count({ bytes }: Packed, result: 'stored' | 'exists'): void {
     this.packs++;
     this.bytesStored += bytes.length;
-    this.options.onEvent({ kind: 'pack', bytes: bytes.length, result });
+    this.options.onPack(bytes.length, result);
   }
 
   /** Waits until fewer than PARALLEL_PUTS are before this one. */
