@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
-import { answerOf, openFrame, type PoolRequest, type PoolResponse, transferable } from './open-frame.ts';
+import { answerOf, openFrame, type PoolRequest, type PoolResponse } from './open-frame.ts';
 import type { Deliver, FrameOpener, FrameToOpen } from './session-reader.ts';
 
 export type DecodePool = FrameOpener & { close(): Promise<void> };
@@ -45,13 +45,14 @@ class Thread {
   private readonly worker: Worker;
   private readonly jobs = new Map<number, Job>();
   private next = 0;
-  private closing = false;
+  /** Why it opens nothing any more. */
+  private ended: unknown = null;
 
   constructor(keys: ArchiveKeys) {
     this.worker = new Worker(new URL('./decode-worker.ts', import.meta.url), { workerData: keys });
     this.worker.on('message', (response: PoolResponse) => this.take(response));
-    this.worker.on('error', (error) => this.rejectAll(error));
-    this.worker.on('exit', () => this.rejectAll(new Error('A decoding thread ended.')));
+    this.worker.on('error', (error) => this.end(error));
+    this.worker.on('exit', () => this.end(new Error('A decoding thread ended.')));
   }
 
   get waiting(): number {
@@ -59,16 +60,16 @@ class Thread {
   }
 
   open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: Deliver): Promise<void> {
+    if (this.ended !== null) return Promise.reject(this.ended);
     const job = this.next++;
     return new Promise((resolve, reject) => {
       this.jobs.set(job, { deliver, resolve, reject });
-      this.post({ kind: 'open', job, range, frames }, transferable(range));
+      this.post({ kind: 'open', job, range, frames }, wholeBuffer(range));
     });
   }
 
   /** Ends the thread; what it was opening is rejected. */
   async close(): Promise<void> {
-    this.closing = true;
     await this.worker.terminate();
   }
 
@@ -82,15 +83,20 @@ class Thread {
       this.jobs.delete(job); // the rest of it is received, and dropped
     }
     if (last) this.jobs.delete(job);
-    if (!this.closing) this.post({ kind: 'taken' }, []);
+    this.post({ kind: 'taken' }, []);
   }
 
   private post(message: PoolRequest, transfer: ArrayBuffer[]): void {
     this.worker.postMessage(message, transfer);
   }
 
-  private rejectAll(error: unknown): void {
-    for (const { reject } of this.jobs.values()) reject(error);
+  private end(reason: unknown): void {
+    this.ended ??= reason;
+    for (const { reject } of this.jobs.values()) reject(reason);
     this.jobs.clear();
   }
 }
+
+/** A range is handed over rather than copied only when nothing else can lie in its memory: where it comes from is not known here. */
+const wholeBuffer = ({ buffer, byteLength }: Uint8Array): ArrayBuffer[] =>
+  buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];

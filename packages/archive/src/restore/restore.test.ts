@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -114,6 +114,23 @@ describe('restore', () => {
       Object.keys(found).filter((path) => path !== renamed),
       ['again', 'again/y', 'd', 'd/x', 'new.txt', 'old.txt'],
     );
+  });
+
+  it('puts things back where they came from, through the links on the way, and leaves the directories above alone', async () => {
+    const base = realpathSync(fresh());
+    mkdirSync(join(base, 'real'), { mode: 0o700 });
+    symlinkSync('real', join(base, 'way'));
+    const before = lstatSync(base, { bigint: true });
+    const leaf: DirectoryNode = tree({ docs: tree({ 'a.txt': 'a' }), other: 'not selected' });
+    const path = [...base.split('/').filter(Boolean), 'way'];
+    const node = path.reduceRight((below, name) => tree({ [name]: below }, { mode: 0o777 }), leaf);
+    const { endpoint, keys, root } = await buildArchive(node);
+    const result = await restore({ endpoint, keys, root, target: 'original', select: [join(base, 'way/docs')] });
+    assert.deepEqual(clean(result), CLEAN);
+    assert.deepEqual(Object.keys(scan(base)), ['real', 'real/docs', 'real/docs/a.txt', 'way']);
+    const after = lstatSync(base, { bigint: true });
+    assert.deepEqual([after.mode, after.mtimeNs], [before.mode, before.mtimeNs]);
+    assert.equal(lstatSync(join(base, 'real')).mode & 0o777, 0o700);
   });
 
   it('says beforehand what it would do, and writes nothing', async () => {

@@ -55,7 +55,7 @@ export type RestoreOptions = {
   readonly existing?: ExistingMode;
   /** Deleted entries too. One whose name a live one has gets the time of its deletion into its own. */
   readonly includeGone?: boolean;
-  /** Only says what would be done; writes nothing. */
+  /** Only says what would be done if nothing of it were there yet; writes nothing, and needs no target. */
   readonly dryRun?: boolean;
   /** Threads that open chunks. */
   readonly workers?: number;

@@ -170,5 +170,41 @@ describe('reading chunks', () => {
     const rejected = assert.rejects(opening, /thread ended/);
     await pool.close();
     await rejected;
+    await assert.rejects(
+      pool.open(large, [], () => {}),
+      /thread ended/,
+    );
+  });
+
+  it('rejects everything once a thread has broken down, instead of waiting for it', async () => {
+    const { before } = await twoArchives();
+    const pool = createDecodePool(before.keys, 1);
+    const nonsense = null as unknown as [];
+    await assert.rejects(
+      pool.open(new Uint8Array(5_000_000), nonsense, () => {}),
+      TypeError,
+    );
+    await assert.rejects(
+      pool.open(new Uint8Array(5_000_000), [], () => {}),
+      TypeError,
+    );
+    await pool.close();
+  });
+
+  it('passes on what the receiver throws, and goes on with the next', async () => {
+    const { before } = await twoArchives();
+    const pool = createDecodePool(before.keys, 1);
+    const [frame] = before.frames;
+    assert.ok(frame);
+    const range = () => Buffer.concat([frame.frame, new Uint8Array(5_000_000)]);
+    const wanted = [{ chunk: 0, at: 0, length: frame.frame.length, id: frame.id }];
+    const refuse = () => {
+      throw new Error('no space');
+    };
+    await assert.rejects(pool.open(range(), wanted, refuse), /no space/);
+    const seen: number[] = [];
+    await pool.open(range(), wanted, (chunk) => seen.push(chunk));
+    assert.deepEqual(seen, [0]);
+    await pool.close();
   });
 });
