@@ -26,7 +26,9 @@ export async function backUpHere(
     for (const set of sets) {
       const observer = observeRun(set, onEvent);
       const outcomes = await backUpSet({
-        ...access,
+        home: access.home,
+        device: access.device,
+        open: async () => access,
         config,
         set,
         walk: 'everything',

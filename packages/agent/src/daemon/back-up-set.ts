@@ -29,8 +29,8 @@ export type SetRun = {
   readonly home: Home;
   readonly config: Config;
   readonly device: EnrolledDevice;
-  readonly connection: Connection;
-  readonly context: DeviceContext;
+  /** The way to the server, and how it describes this device now. */
+  readonly open: () => Promise<ServerWay>;
   readonly set: BackupSet;
   readonly walk: Walk;
   /** The folders to walk when `walk` is `changed`. */
@@ -50,6 +50,8 @@ export type SetOutcome = {
   readonly startedAt: number;
   readonly endedAt: number;
 };
+
+export type ServerWay = { readonly connection: Connection; readonly context: DeviceContext };
 
 const DAY_MS = 86_400_000;
 
@@ -74,21 +76,26 @@ export async function backUpSet(run: SetRun): Promise<SetOutcome[]> {
 async function everyDestination(run: SetRun, startedAt: number) {
   const outcomes: SetOutcome[] = [];
   const failures: unknown[] = [];
-  for (const destination of run.context.destinations) {
-    try {
-      const result = await backUpTo(run, destination.id);
-      outcomes.push({ set: run.set, destination, result, startedAt, endedAt: run.now() });
-    } catch (error) {
-      failures.push(error);
-      if (run.signal.aborted) break;
+  try {
+    const way = await run.open();
+    for (const destination of way.context.destinations) {
+      try {
+        const result = await backUpTo(run, way, destination.id);
+        outcomes.push({ set: run.set, destination, result, startedAt, endedAt: run.now() });
+      } catch (error) {
+        failures.push(error);
+        if (run.signal.aborted) break;
+      }
     }
+  } catch (error) {
+    failures.push(error);
   }
   return { outcomes, failures };
 }
 
-async function backUpTo(run: SetRun, destination: string): Promise<BackupResult> {
+async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promise<BackupResult> {
   const { home, config, device, set, walk, changed, cpu, workers, now, onEvent, signal } = run;
-  const { endpoint, keys } = await openKeyedArchive({ ...run, destination });
+  const { endpoint, keys } = await openKeyedArchive({ ...way, home, device, destination, signal });
   const { deletedDays } = set.retention;
   return backup({
     endpoint,

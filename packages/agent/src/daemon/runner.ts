@@ -72,9 +72,9 @@ export class Runner {
     const device = enrolled(readDevice(home));
     if (device === null) throw new AgentError('not_enrolled');
     const observer = observeRun(set, (event) => this.observe(request, event));
-    const { connection, context } = await link.open(device, signal);
+    const open = () => link.open(device, signal);
     const { workers } = valuesOf(readSettings(home));
-    const run = { home, config, device, connection, context, set, walk, changed, cpu, workers, signal };
+    const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
     const reports = observer.report(await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent }));
     for (const report of reports) onEvent({ kind: 'done', report });
     return reports;

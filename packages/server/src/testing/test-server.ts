@@ -39,6 +39,8 @@ export type TestServerOptions = {
   readonly database?: DatabaseConfig;
   /** Kept when given, else made and removed. */
   readonly dataDir?: string;
+  /** The port of a server that is started again; a free one unless given. */
+  readonly httpsPort?: number;
   readonly now?: () => number;
 };
 
@@ -48,7 +50,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     {
       data: options.dataDir ?? join(own ?? '', 'data'),
       httpPort: '0',
-      httpsPort: '0',
+      httpsPort: String(options.httpsPort ?? 0),
       listen: '127.0.0.1',
       address: 'localhost',
     },
