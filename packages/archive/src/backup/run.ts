@@ -45,6 +45,8 @@ export class Run {
   private readonly skips = new Map<string, Skip>();
   private readonly progress: Progress;
   private round: Round | null = null;
+  /** The cache is made from the last snapshot: nobody watched since. */
+  private recovered = false;
   /** The snapshot that the next one follows. */
   private parent: Link | null = null;
 
@@ -264,6 +266,7 @@ export class Run {
   }
 
   private async recover(parent: Link): Promise<void> {
+    this.recovered = true;
     const { endpoint } = this.options;
     const found = await recoverCache(this.cache, parent.envelope.root, endpoint, this.crypto, this.signal);
     const detail = `${found.directories} directories, ${found.missing} chunks missing`;
@@ -275,7 +278,7 @@ export class Run {
     const { roots, cache, pool, signal } = this;
     const input: WalkInput = { roots, cache, source, pool, signal };
     const { hint } = this.options;
-    const hinted = hint && !cache.isEmpty ? await walkHinted(input, hint.changedDirectories) : null;
+    const hinted = hint && !this.recovered && !cache.isEmpty ? await walkHinted(input, hint.changedDirectories) : null;
     const walk = hinted ?? (await walkAll(input));
     source.close();
     for (const skip of walk.skipped) this.skip(skip);
