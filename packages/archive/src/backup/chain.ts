@@ -42,9 +42,10 @@ export async function findParent(input: ChainInput): Promise<Link | null> {
   links.sort((a, b) => b.envelope.sequence - a.envelope.sequence || b.envelope.deviceTime - a.envelope.deviceTime);
   const head = await firstOwn(input, links);
   const cached = input.cached && linkOf(input, input.cached, false);
-  if (cached && !links.some(({ id }) => equalBytes(id, cached.id))) {
+  // An older one that is not there may have been retired.
+  if (cached && (head === null || cached.envelope.sequence > head.envelope.sequence)) {
     input.onProblem('lost', cached.id);
-    if (head === null || cached.envelope.sequence > head.envelope.sequence) return cached;
+    return cached;
   }
   if (head && (hasTwin(links, head) || (cached && !descends(links, head, cached)))) input.onProblem('fork', head.id);
   return head;
