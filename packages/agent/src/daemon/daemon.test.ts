@@ -25,6 +25,7 @@ function fakeClock(start: string) {
   const clock = {
     at: Temporal.PlainDateTime.from(start).toZonedDateTime(ZONE).epochMilliseconds,
     now: () => clock.at,
+    ticks: () => clock.at,
     sleep: async (ms: number, signal?: AbortSignal) => {
       signal?.throwIfAborted();
       clock.at += ms;

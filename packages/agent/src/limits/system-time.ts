@@ -4,6 +4,7 @@ import type { Time } from './token-bucket.ts';
 /** The clock of this machine. */
 export const systemTime = (now: () => number): Time => ({
   now,
+  ticks: () => performance.now(),
   async sleep(ms, signal) {
     try {
       await setTimeout(ms, undefined, signal ? { signal } : {});

@@ -10,7 +10,10 @@ export type Bucket = {
 };
 
 export type Time = {
+  /** Milliseconds since 1970, as the clock of the device shows them: it may be set at any moment. */
   readonly now: () => number;
+  /** Milliseconds from some moment on, which nobody can set. */
+  readonly ticks: () => number;
   /** Rejects with the signal's reason when it is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 };
@@ -20,14 +23,14 @@ const BURST_SECONDS = 0.25;
 /** A new rate is noticed after this long at the latest. */
 const LONGEST_SLEEP_MS = 500;
 
-export function createBucket({ now, sleep }: Time, initial: number | null = null): Bucket {
+export function createBucket({ ticks, sleep }: Pick<Time, 'ticks' | 'sleep'>, initial: number | null = null): Bucket {
   let rate = initial;
   /** Below zero: owed. Never above what a burst allows. */
   let tokens = 0;
-  let since = now();
+  let since = ticks();
 
   function refill(): void {
-    const at = now();
+    const at = ticks();
     if (rate !== null) tokens = Math.min(rate * BURST_SECONDS, tokens + (rate * Math.max(0, at - since)) / 1000);
     since = at;
   }

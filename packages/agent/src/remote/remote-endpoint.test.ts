@@ -14,7 +14,7 @@ import { type Connection, connect } from './connection.ts';
 
 /** A server that has just started asks for half a minute; a test does not take it at its word. */
 const real = systemTime(Date.now);
-const time: Time = { now: real.now, sleep: (ms, signal) => real.sleep(Math.min(ms, 20), signal) };
+const time: Time = { ...real, sleep: (ms, signal) => real.sleep(Math.min(ms, 20), signal) };
 const network = { time, random: Math.random, patienceMs: 60_000 };
 
 /** A new user whose device holds the fixture's key and has registered the fixture's archive. */

@@ -5,7 +5,7 @@ import type { Time } from '../limits/token-bucket.ts';
  * back all at once. What the server says (Retry-After) goes before what we would guess.
  */
 export type Retry = {
-  readonly time: Time;
+  readonly time: Pick<Time, 'now' | 'sleep'>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   /** How long to go on after the first failure; the last error is thrown then. */

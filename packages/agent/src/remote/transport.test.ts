@@ -20,7 +20,7 @@ async function serve(t: TestContext, handle: Handle) {
       time.now = () => slept.reduce((sum, each) => sum + each, 0);
     },
   };
-  const clock = { now: () => time.now(), sleep: time.sleep };
+  const clock = { ticks: () => time.now(), sleep: time.sleep };
   const buckets = { upload: createBucket(clock), download: createBucket(clock) };
   const transport = createTransport({ ca: null, ...buckets });
   t.after(() => {
