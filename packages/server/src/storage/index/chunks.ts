@@ -7,7 +7,16 @@ import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { PackedFrame } from '@holdfast/archive/format/pack.ts';
 import { type RawBuilder, sql } from 'kysely';
 import type { On } from './open-index.ts';
-import { idRecords, joinedHex, PREFIX_LENGTH, positionOf, prefixOf, prefixRecords, records } from './records.ts';
+import {
+  idRecords,
+  joinedHex,
+  joinTo,
+  PREFIX_LENGTH,
+  positionOf,
+  prefixOf,
+  prefixRecords,
+  records,
+} from './records.ts';
 import { LOST, PACK_STATE } from './tables.ts';
 
 export type ChunkKey = { readonly prefix: Uint8Array; readonly pack: number };
@@ -22,7 +31,7 @@ const keyRecords = (keys: readonly ChunkKey[]): string =>
   JSON.stringify(keys.map(({ prefix, pack }) => [toHex(prefix), pack]));
 
 /** At most so many rows in one statement of maintenance: some milliseconds on either database. */
-export const BATCH = 2048;
+export const BATCH = 512;
 
 /** One byte an id, 1 for those with a location that passes; `ids` is n * 32 bytes. */
 async function flagsOf(on: On, archive: number, ids: Uint8Array, passes: RawBuilder<unknown>): Promise<Uint8Array> {
@@ -82,8 +91,8 @@ export async function locateChunks(on: On, archive: number, ids: Uint8Array): Pr
   const { rows } = await sql<LocationRow>`
     select r.ord, c.pack, c."offset", c.length, c.kind, c.lost, p.id
     from ${records(on.kind, 'r', PREFIX_COLUMN, idRecords(ids))}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix
-    join packs p on p.archive = c.archive and p.number = c.pack
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix
+    ${joinTo(on.kind)} packs p on p.archive = c.archive and p.number = c.pack
     where p.state <> ${PACK_STATE.missing}`.execute(on.db);
   for (const { ord, id, ...location } of rows) {
     const at = positionOf(on.kind, ord);
@@ -268,7 +277,7 @@ export async function rowsOfPack(
   const { rows } = await sql<RowOfPack>`
     select c.prefix, c."offset", c.label, c.lost
     from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = ${pack}`.execute(on.db);
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = ${pack}`.execute(on.db);
   return rows;
 }
 
@@ -277,7 +286,9 @@ export async function elsewhere(on: On, archive: number, prefixes: readonly Uint
   const { rows } = await sql<{ prefix: Uint8Array }>`
     select distinct c.prefix
     from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.lost <> ${LOST.self}`.execute(on.db);
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.lost <> ${LOST.self}`.execute(
+    on.db,
+  );
   return new Set(rows.map(({ prefix }) => toHex(prefix)));
 }
 
@@ -308,7 +319,7 @@ export async function moveChunks(on: On, archive: number, to: number, moves: rea
     insert into chunks (archive, prefix, pack, "offset", length, kind, lost, label)
     select c.archive, c.prefix, cast(${to} as bigint), r."offset", c.length, c.kind, c.lost, c.label
     from ${records(on.kind, 'r', MOVE_COLUMNS, json)}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = r."from"
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = r."from"
     where true`.execute(on.db);
   const { rows: gone } = await sql<{ pack: number; length: number }>`
     delete from chunks
@@ -324,7 +335,7 @@ async function recount(on: On, archive: number, pack: number, moves: readonly Mo
   const { rows } = await sql<{ n: number; bytes: number }>`
     select count(*) as n, coalesce(sum(c.length), 0) as bytes
     from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(moves.map((m) => m.prefix)))}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = ${pack}`.execute(on.db);
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = ${pack}`.execute(on.db);
   const { n, bytes } = rows[0] ?? { n: 0, bytes: 0 };
   await on.db
     .updateTable('packs')

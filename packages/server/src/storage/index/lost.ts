@@ -14,7 +14,7 @@ import { sql } from 'kysely';
 import { countLoss } from './archives.ts';
 import { type ChunkKey, elsewhere, setLost } from './chunks.ts';
 import type { On } from './open-index.ts';
-import { prefixRecords, records } from './records.ts';
+import { joinTo, prefixRecords, records } from './records.ts';
 import { LOST } from './tables.ts';
 
 const PREFIX_COLUMN = [['prefix', 'bytes']] as const;
@@ -141,7 +141,9 @@ export async function heal(on: On, archive: number, prefixes: readonly Uint8Arra
 async function onlyGood(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<Uint8Array[]> {
   const { rows } = await sql<{ prefix: Uint8Array }>`
     select distinct c.prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))}
-    join chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.lost = ${LOST.no}`.execute(on.db);
+    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.lost = ${LOST.no}`.execute(
+    on.db,
+  );
   return rows.map((row) => row.prefix);
 }
 

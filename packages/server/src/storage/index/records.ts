@@ -49,3 +49,9 @@ export const joinedHex = (kind: Kind, column: keyof IndexTables['chunks']): RawB
   kind === 'sqlite'
     ? sql<string>`coalesce(group_concat(hex(${sql.ref(column)}), '' order by ${sql.ref(column)}), '')`
     : sql<string>`coalesce(encode(string_agg(${sql.ref(column)}, ''::bytea order by ${sql.ref(column)}), 'hex'), '')`;
+
+/**
+ * Joins a table to records: one search in it for each record. Without the order that `cross join` prescribes SQLite goes
+ * through all rows of an archive, and through all records for each.
+ */
+export const joinTo = (kind: Kind): RawBuilder<unknown> => (kind === 'sqlite' ? sql`cross join` : sql`join`);

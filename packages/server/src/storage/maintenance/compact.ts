@@ -98,7 +98,7 @@ async function framesWithRow({ point, archive }: Run, pack: number, frames: read
   return frames.filter(({ entry, offset }) => wanted.has(`${toHex(prefixOf(entry.id))}/${offset}`));
 }
 
-const MOVES_PER_STEP = 1024;
+const MOVES_PER_STEP = 512;
 
 /** A new pack that is being filled. */
 class Output {
