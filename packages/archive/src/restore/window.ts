@@ -12,8 +12,8 @@ export type Use<F> = {
   readonly segment: Segment;
 };
 
-/** Segments that wait at once: with the entries that they belong to about 60 MB of memory. */
-export const WINDOW_SIZE = 32_768;
+/** Segments that wait at once: with the entries that they belong to about 60 MB. */
+export const WINDOW_SIZE = 65_536;
 
 export class Window<F> {
   readonly ids: Uint8Array[] = [];
