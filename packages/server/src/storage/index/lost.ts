@@ -115,15 +115,6 @@ export async function hasLosses({ db }: On, archive: number): Promise<boolean> {
   return row !== undefined;
 }
 
-export async function countLosses({ db }: On, archive: number): Promise<number> {
-  const { n } = await db
-    .selectFrom('lost')
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .where('archive', '=', archive)
-    .executeTakeFirstOrThrow();
-  return Number(n);
-}
-
 /** These ids were stored again. Whoever reached no other loss is present again. */
 export async function heal(on: On, archive: number, prefixes: readonly Uint8Array[]): Promise<void> {
   if (!(await hasLosses(on, archive))) return;

@@ -225,19 +225,3 @@ export async function forgetAnnouncements({ db }: On): Promise<void> {
     )
     .execute();
 }
-
-export type PackTotals = { readonly packs: number; readonly bytes: number; readonly liveBytes: number };
-
-export async function packTotals({ db }: On, archive: number): Promise<PackTotals> {
-  const row = await db
-    .selectFrom('packs')
-    .select((eb) => [
-      eb.fn.countAll<number>().as('packs'),
-      eb.fn.coalesce(eb.fn.sum<number>('size'), eb.lit(0)).as('bytes'),
-      eb.fn.coalesce(eb.fn.sum<number>('bytes'), eb.lit(0)).as('live'),
-    ])
-    .where('archive', '=', archive)
-    .where('state', 'in', IN_USE)
-    .executeTakeFirstOrThrow();
-  return { packs: Number(row.packs), bytes: Number(row.bytes), liveBytes: Number(row.live) };
-}

@@ -14,13 +14,15 @@ import { condemn } from '../index/chunks.ts';
 import { markLost } from '../index/lost.ts';
 import { findPack, updatePack } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
+import { endSilentSessions } from '../index/sessions.ts';
 import { findSnapshot } from '../index/snapshots.ts';
 import { PACK_STATE, SNAPSHOT_STATE } from '../index/tables.ts';
 import { publicKeyOf } from '../public-key.ts';
 import { Device } from '../testing/device.ts';
-import { id, makePack, makeSnapshot } from '../testing/made.ts';
-import { newKeys, receipts, sha256, type TestPoint, testArchive, testPoint } from '../testing/test-point.ts';
+import { id, inPieces, makePack, makeSnapshot } from '../testing/made.ts';
+import { HOUR, newKeys, receipts, sha256, type TestPoint, testArchive, testPoint } from '../testing/test-point.ts';
 import { repeatedCommit } from './commit-snapshot.ts';
+import { receivePack } from './receive-pack.ts';
 import { checkSnapshot } from './verify-snapshot.ts';
 
 async function setUp(given: Parameters<typeof testPoint>[0] = {}) {
@@ -157,6 +159,21 @@ describe('a pack on its way in', () => {
     await assert.rejects(other.put(session, [{ id: id('a') }]), code('session_ended'));
     await device.close(session);
     await assert.rejects(device.put(session, [{ id: id('a') }]), code('session_ended'));
+  });
+
+  test('keeps its session alive for as long as it takes to come', async () => {
+    const { point, archive, device, session } = await setUp();
+    const pack = makePack(archive.id, [{ id: id('a'), size: 10_000 }]);
+    async function* slowly() {
+      for await (const piece of inPieces(pack.bytes, 2000)) {
+        point.clock.now += HOUR / 2;
+        await point.index.write((on) => endSilentSessions(on, archive.number, point.clock.now - HOUR, point.clock.now));
+        yield piece;
+      }
+    }
+    const upload = { archive, session: session.id, packId: pack.id, body: slowly() };
+    assert.equal(await receivePack(point, upload), 'stored');
+    assert.deepEqual(await device.has(session, id('a')), [true]);
   });
 
   test('waits for space and leaves none taken', async () => {

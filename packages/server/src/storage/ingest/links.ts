@@ -22,7 +22,7 @@ export function outsideLinks(frames: readonly PackedFrame[], salt: number): Uint
 }
 
 /** Those of the ids that are not present, at most as many as one answer names. */
-export async function missingIds(on: On, archive: number, epoch: number, ids: Uint8Array): Promise<Uint8Array[]> {
+async function missingIds(on: On, archive: number, epoch: number, ids: Uint8Array): Promise<Uint8Array[]> {
   const missing: Uint8Array[] = [];
   for (let at = 0; at < ids.length && missing.length < MAX_MISSING_IDS; at += IDS_PER_QUERY * ID_LENGTH) {
     const some = ids.subarray(at, at + IDS_PER_QUERY * ID_LENGTH);

@@ -31,8 +31,9 @@ import {
   updatePack,
 } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
-import { holdSession, requireSession, type Session } from '../index/sessions.ts';
+import { holdSession, renewSession, requireSession, type Session } from '../index/sessions.ts';
 import { PACK_STATE } from '../index/tables.ts';
+import { RENEW_EVERY_MS } from '../limits.ts';
 import { randomHex, type StorePoint } from '../store-point.ts';
 import { outsideLinks, requirePresent } from './links.ts';
 
@@ -54,7 +55,7 @@ export async function receivePack(point: StorePoint, upload: PackUpload): Promis
   // One that is here whole is only checked: its bytes are the same by its name.
   const writer = known?.state === PACK_STATE.live ? null : await point.blobs.writer();
   try {
-    const received = await receiveBytes(point, upload, writer);
+    const received = await receiveBytes(point, upload, session, writer);
     const outside = outsideLinks(received.frames, Buffer.from(point.random(4)).readUInt32LE());
     const losses = await checkLinks(point, archive, session, outside);
     const token = randomHex(point, 16);
@@ -71,12 +72,19 @@ function refuseRetired(known: Pack | null): void {
   if (known?.state === PACK_STATE.deleting || known?.state === PACK_STATE.gone) throw new ProtocolError('pack_retired');
 }
 
-async function receiveBytes(point: StorePoint, upload: PackUpload, writer: BlobWriter | null): Promise<Received> {
+async function receiveBytes(
+  point: StorePoint,
+  upload: PackUpload,
+  session: Session,
+  writer: BlobWriter | null,
+): Promise<Received> {
+  let { renewed } = session;
   const stream = new PackStream(upload.archive.id, () => createHash('sha256'));
   try {
     for await (const chunk of upload.body) {
       stream.push(chunk);
       await writer?.write(chunk);
+      renewed = await keepAlive(point, session, renewed);
     }
     const { packId, frames } = stream.end();
     if (!equalBytes(packId, upload.packId))
@@ -89,6 +97,14 @@ async function receiveBytes(point: StorePoint, upload: PackUpload, writer: BlobW
     }
     throw error;
   }
+}
+
+/** A session is not silent while a pack comes over a slow line. */
+async function keepAlive(point: StorePoint, { number }: Session, renewed: number): Promise<number> {
+  const now = point.now();
+  if (now - renewed < RENEW_EVERY_MS) return renewed;
+  await point.index.write((on) => renewSession(on, number, now));
+  return now;
 }
 
 const DAMAGE: ReadonlySet<string> = new Set(['pack_invalid', 'format_invalid', 'unknown_version', 'wrong_archive']);

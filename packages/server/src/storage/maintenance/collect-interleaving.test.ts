@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startPostgres } from '../../database/testing/postgres.ts';
+import { openIndex } from '../index/open-index.ts';
 import { type LeftOut, World } from '../testing/world.ts';
 
 const RUNS = 100;
@@ -26,6 +28,24 @@ test('no committed snapshot is lost and no running restore broken, however colle
 
 test('the sequence of stages that the tests below cut short loses nothing when it is whole', () =>
   interleave('nothing', 10));
+
+test('the same on PostgreSQL', async () => {
+  const postgres = await startPostgres();
+  try {
+    for (let seed = 1; seed <= 3; seed++) {
+      const index = await openIndex({
+        kind: 'postgres',
+        url: await postgres.createDatabase(),
+        schema: 'holdfast_index',
+      });
+      const { lost, deleted } = await (await World.make(seed, 'none', index)).run(STEPS);
+      assert.equal(lost, null, `seed ${seed}`);
+      assert.ok(deleted > 0);
+    }
+  } finally {
+    await postgres.stop();
+  }
+});
 
 for (const leftOut of ['wait', 'rescue', 'rescue from trees', 'hiding'] as const) {
   test(`without its clause "${leftOut}" the protocol loses data, and the oracle sees it`, async () => {

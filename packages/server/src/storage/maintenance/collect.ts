@@ -111,7 +111,7 @@ export async function markAndCondemn(run: Run, result: CollectResult): Promise<b
   return false;
 }
 
-export const beginCollection = (run: Run): Promise<Collection> =>
+const beginCollection = (run: Run): Promise<Collection> =>
   run.step(async (on) => {
     const { number, epoch, next_pack } = await lockArchive(on, run.archive.number);
     const started = run.point.now();
@@ -121,12 +121,7 @@ export const beginCollection = (run: Run): Promise<Collection> =>
   });
 
 /** Marks what snapshots reach that are not in `known` yet; false when there are none. */
-export async function markNewSnapshots(
-  run: Run,
-  tables: TreeTables,
-  marks: IdSet,
-  known: Set<string>,
-): Promise<boolean> {
+async function markNewSnapshots(run: Run, tables: TreeTables, marks: IdSet, known: Set<string>): Promise<boolean> {
   const snapshots = await run.point.index.read((on) => committedSnapshots(on, run.archive.number));
   const added = snapshots.filter(({ id }) => !known.has(toHex(id)));
   if (added.length === 0) return false;
@@ -140,7 +135,7 @@ export async function markNewSnapshots(
 
 const PAGE = 8192;
 
-export async function condemnUnmarked(run: Run, { target, boundary }: Collection, marks: IdSet): Promise<number> {
+async function condemnUnmarked(run: Run, { target, boundary }: Collection, marks: IdSet): Promise<number> {
   const { point, archive } = run;
   const since = point.now() - GRACE_MS;
   const recent = await point.index.read((on) => packsOfRecentSessions(on, archive.number, since));
@@ -186,7 +181,7 @@ export async function uncondemnMarked(run: Run, target: number, marks: IdSet): P
   return cleared;
 }
 
-export const raise = (run: Run, collection: Collection): Promise<void> =>
+const raise = (run: Run, collection: Collection): Promise<void> =>
   run.step(async (on) => {
     await requireStage(on, run, 'mark');
     const { epoch } = await lockArchive(on, run.archive.number);
@@ -226,7 +221,7 @@ export async function rescue(run: Run, result: CollectResult): Promise<void> {
 }
 
 /** A tree that is present for younger sessions may be reused by its id alone, so all that it reaches must stay. */
-export async function markUncondemnedTrees({ point, archive }: Run, marks: IdSet): Promise<void> {
+async function markUncondemnedTrees({ point, archive }: Run, marks: IdSet): Promise<void> {
   for (let after: ChunkKey | null = START; after !== null; ) {
     const from: ChunkKey = after;
     const page = await point.index.read((on) => sift(on, archive.number, from, PAGE, { label: 0, trees: true }));

@@ -81,7 +81,7 @@ async function linksInto(run: Run, tables: TreeTables, pack: Pack, children: Set
 }
 
 /** Committed snapshots whose root is lost or above a loss. */
-export async function affectedSnapshots(point: StorePoint, archive: Archive): Promise<Snapshot[]> {
+async function affectedSnapshots(point: StorePoint, archive: Archive): Promise<Snapshot[]> {
   const snapshots = await point.index.read((on) => committedSnapshots(on, archive.number));
   const roots = Buffer.concat(snapshots.map((snapshot) => snapshot.root));
   const good = await point.index.read((on) => goodFlags(on, archive.number, roots));

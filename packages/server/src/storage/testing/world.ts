@@ -5,6 +5,7 @@ import { toHex } from '@holdfast/archive/format/ids.ts';
 import { folderPrefix, packName } from '@holdfast/archive/store/layout.ts';
 import type { Archive } from '../index/archives.ts';
 import { findCollection, saveCollection } from '../index/jobs.ts';
+import type { Index } from '../index/open-index.ts';
 import { renewSession, type Session } from '../index/sessions.ts';
 import { committedSnapshots, updateSnapshot } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
@@ -88,8 +89,8 @@ export class World {
   private sessionsBeforeRaise: Session[] = [];
   private readonly openSessions: Session[] = [];
 
-  static async make(seed: number, leftOut: LeftOut = 'none'): Promise<World> {
-    const point = await testPoint();
+  static async make(seed: number, leftOut: LeftOut = 'none', index?: Index): Promise<World> {
+    const point = await testPoint(index ? { index } : {});
     return new World(point, await testArchive(point), seed, leftOut);
   }
 
