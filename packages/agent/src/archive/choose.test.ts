@@ -22,6 +22,7 @@ function snapshot(
     deviceTime: at,
     partial,
     root: new Uint8Array(32),
+    problems: [],
     description: {
       deviceName: device,
       setName: set,

@@ -1,28 +1,52 @@
-import { type ArchiveCrypto, createArchiveCrypto } from '@holdfast/archive/crypto-node/archive-crypto.ts';
 import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
+import type { ArchiveError } from '@holdfast/archive/errors.ts';
 import type { DeviceList } from '@holdfast/archive/format/device-list.ts';
 import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
-import type { Snapshots } from './snapshots.ts';
-import { readSnapshots } from './snapshots.ts';
+import type { Identity } from '@holdfast/archive/keys/identity.ts';
+import { openArchive } from '@holdfast/archive/restore/archive-reader.ts';
+import { type Snapshot, snapshotOf } from './snapshots.ts';
 
 /** An archive with its keys, wherever it lies: behind the server (remote-archive.ts) or in a folder (store-archive.ts). */
 export type OpenedArchive = {
   readonly endpoint: ArchiveEndpoint;
   readonly keys: ArchiveKeys;
-  readonly crypto: ArchiveCrypto;
   readonly devices: DeviceList;
   /** This device, where it is one of the archive's; hex. */
   readonly own: string | null;
+  /** The server's, where one stands behind it: signs receipts and tombstones. */
+  readonly receiptKey: Uint8Array | null;
   snapshots(signal?: AbortSignal): Promise<Snapshots>;
   close(): void;
 };
 
-export type Parts = Pick<OpenedArchive, 'endpoint' | 'keys' | 'devices' | 'own' | 'close'> & {
-  readonly receiptKey: Uint8Array | null;
+export type Snapshots = {
+  /** Oldest first. */
+  readonly list: readonly Snapshot[];
+  /** Did not pass the checks of format §6.1; never restored from. */
+  readonly refused: readonly ArchiveError[];
 };
 
-export function openedArchive({ receiptKey, ...parts }: Parts): OpenedArchive {
-  const crypto = createArchiveCrypto(parts.keys);
-  const { endpoint, devices } = parts;
-  return { ...parts, crypto, snapshots: (signal) => readSnapshots(endpoint, crypto, devices, receiptKey, signal) };
+export type Parts = Pick<OpenedArchive, 'endpoint' | 'keys' | 'own' | 'receiptKey' | 'close'> & {
+  readonly identity: Pick<Identity, 'signing'>;
+  /** The highest counter of a device list that this device has seen. */
+  readonly seenCounter: number;
+  readonly signal?: AbortSignal;
+};
+
+export async function openParts({ identity, seenCounter, signal, ...parts }: Parts): Promise<OpenedArchive> {
+  const { endpoint, keys, receiptKey } = parts;
+  const trust = {
+    identities: [identity.signing.publicKey],
+    seenCounter,
+    ...(receiptKey !== null && { servers: [receiptKey] }),
+  };
+  const reader = await openArchive(endpoint, keys, trust, signal);
+  return {
+    ...parts,
+    devices: reader.devices,
+    snapshots: async (stop) => {
+      const { snapshots, refused } = await reader.listSnapshots(stop);
+      return { list: snapshots.map(snapshotOf), refused };
+    },
+  };
 }

@@ -2,14 +2,13 @@ import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
 import { fromHex } from '@holdfast/archive/format/ids.ts';
 import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
-import { AgentError } from '../errors.ts';
-import { readDeviceList } from '../keys/device-list.ts';
 import { acceptedIdentity } from '../keys/follow-identity.ts';
 import { openArchiveKeys } from '../keys/stored-keys.ts';
 import type { Connection } from '../remote/connection.ts';
 import type { EnrolledDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
-import { type OpenedArchive, openedArchive } from './opened-archive.ts';
+import { rememberDeviceList, seenDeviceList } from '../state/trust.ts';
+import { type OpenedArchive, openParts } from './opened-archive.ts';
 
 export type RemoteArchiveOptions = {
   readonly home: Home;
@@ -36,11 +35,16 @@ export async function openRemoteArchive(options: RemoteArchiveOptions): Promise<
   const { home, device, connection, context, destination = null, signal } = options;
   const endpoint = connection.endpoint(device.archive.id, destination);
   const identity = await acceptedIdentity({ ...options, endpoint });
-  const [keys, devices] = await Promise.all([
-    openArchiveKeys(endpoint, identity, signal),
-    readDeviceList(home, endpoint, identity, signal),
-  ]);
-  if (devices === null) throw new AgentError('snapshot_none');
-  const receiptKey = fromHex(context.server.receiptKey);
-  return openedArchive({ endpoint, keys, devices, own: device.id, receiptKey, close: () => connection.close() });
+  const archive = await openParts({
+    endpoint,
+    keys: await openArchiveKeys(endpoint, identity, signal),
+    identity,
+    seenCounter: seenDeviceList(home, device.archive.id),
+    own: device.id,
+    receiptKey: fromHex(context.server.receiptKey),
+    close: () => connection.close(),
+    ...(signal && { signal }),
+  });
+  rememberDeviceList(home, device.archive.id, archive.devices.counter);
+  return archive;
 }

@@ -1,18 +1,8 @@
-import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
-import { ArchiveError } from '@holdfast/archive/errors.ts';
-import type { ArchiveCrypto } from '@holdfast/archive/format/archive-crypto.ts';
-import type { DeviceList } from '@holdfast/archive/format/device-list.ts';
-import { equalBytes, toHex } from '@holdfast/archive/format/ids.ts';
-import { decodeReceipt } from '@holdfast/archive/format/receipt.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { Description } from '@holdfast/archive/format/snapshot.ts';
-import { decodeStatement, LABEL } from '@holdfast/archive/format/statement.ts';
-import { openSnapshot, type VerifiedSnapshot } from '@holdfast/archive/keys/snapshot.ts';
-import { openStatement } from '@holdfast/archive/keys/statement.ts';
+import type { SnapshotInfo, SnapshotProblem } from '@holdfast/archive/restore/archive-reader.ts';
 
-/**
- * The snapshots of an archive, each checked as format §6.1 says: a device on the signed list made it, and a holder of the keys.
- * What does not pass is left out and told, never restored from.
- */
+/** A checked snapshot, as commands choose it and show it. */
 export type Snapshot = {
   readonly id: string;
   readonly device: { readonly id: string; readonly name: string };
@@ -27,65 +17,33 @@ export type Snapshot = {
   readonly partial: boolean;
   readonly root: Uint8Array;
   readonly description: Description;
+  readonly problems: readonly SnapshotProblem[];
 };
 
-export type Snapshots = {
-  /** Oldest first. */
-  readonly list: readonly Snapshot[];
-  readonly refused: readonly ArchiveError[];
-};
-
-/** `receiptKey` null: no server is known that could vouch (a store that is read directly); its times are taken as they stand. */
-export async function readSnapshots(
-  endpoint: Pick<ArchiveEndpoint, 'snapshots'>,
-  crypto: ArchiveCrypto,
-  devices: DeviceList,
-  receiptKey: Uint8Array | null,
-  signal?: AbortSignal,
-): Promise<Snapshots> {
-  const list: Snapshot[] = [];
-  const refused: ArchiveError[] = [];
-  for (const { object, receipt } of await endpoint.snapshots(signal)) {
-    try {
-      const verified = await openSnapshot(object, crypto, devices);
-      list.push(describe(verified, receipt && (await receivedAt(verified, receipt, receiptKey))));
-    } catch (error) {
-      if (!(error instanceof ArchiveError)) throw error;
-      refused.push(error);
-    }
-  }
-  return { list: list.sort((a, b) => a.at - b.at || a.sequence - b.sequence), refused };
-}
-
-function describe({ id, envelope, description, device }: VerifiedSnapshot, receivedAt: number | null): Snapshot {
+export function snapshotOf({ id, envelope, description, device, at, receivedAt, problems }: SnapshotInfo): Snapshot {
   return {
     id: toHex(id),
     device: { id: toHex(envelope.deviceId), name: device.name },
     set: { id: toHex(envelope.setId), name: description.setName },
     destination: toHex(envelope.destinationId),
     sequence: envelope.sequence,
-    at: receivedAt ?? envelope.deviceTime,
+    at,
     receivedAt,
     deviceTime: envelope.deviceTime,
     partial: envelope.partial,
     root: envelope.root,
     description,
+    problems,
   };
 }
 
-/** A receipt that is not the server's, or not this snapshot's, says nothing. */
-async function receivedAt(
-  { id }: VerifiedSnapshot,
-  receipt: Uint8Array,
-  receiptKey: Uint8Array | null,
-): Promise<number | null> {
-  try {
-    const { body } =
-      receiptKey === null ? decodeStatement(receipt) : await openStatement(LABEL.receipt, receipt, [receiptKey]);
-    const { snapshotId, received } = decodeReceipt(body);
-    return equalBytes(snapshotId, id) ? received : null;
-  } catch (error) {
-    if (error instanceof ArchiveError) return null;
-    throw error;
-  }
-}
+/** In words, for a person who looks at the list. */
+export const PROBLEM_WORDS: Readonly<Record<SnapshotProblem, string>> = {
+  receipt_missing: 'no server vouches for its time',
+  receipt_invalid: "its receipt is not the server's",
+  clock_off: "the device's clock was wrong",
+  clock_backwards: "the device's clock went back",
+  device_removed: 'made after its device was removed',
+  parent_missing: 'the one before it is missing',
+  fork: 'another one follows the same: a cloned machine or an old image',
+};

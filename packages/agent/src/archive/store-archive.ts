@@ -14,10 +14,9 @@ import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { openDiskStore } from '@holdfast/archive/store/disk.ts';
 import { folderPrefix, identityName, PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
 import { AgentError } from '../errors.ts';
-import { readDeviceList } from '../keys/device-list.ts';
 import { identityFromFile } from '../keys/obtain-identity.ts';
 import { wrapName } from '../keys/stored-keys.ts';
-import { type OpenedArchive, openedArchive } from './opened-archive.ts';
+import { type OpenedArchive, openParts } from './opened-archive.ts';
 
 /**
  * An archive straight from the folder of a store point, with nothing else: no server, no database, no enrolment (format §8).
@@ -55,9 +54,8 @@ export async function openStoreArchive(options: StoreOptions): Promise<OpenedArc
     },
     ...(signal && { signal }),
   });
-  const devices = await readDeviceList(null, endpoint, identity, signal);
-  if (devices === null) throw new ArchiveError('device_list_missing');
-  return openedArchive({ endpoint, keys, devices, own: null, receiptKey: null, close: () => {} });
+  const parts = { endpoint, keys, identity, seenCounter: 0, own: null, receiptKey: null, close: () => {} };
+  return openParts({ ...parts, ...(signal && { signal }) });
 }
 
 /** Other addresses would need a listing that plain HTTP does not have: docs/guide/recovery.md says what to do instead. */

@@ -37,6 +37,7 @@ export async function backUpHere(
         workers: values.workers,
         now: clock.now,
         onEvent: observer.onEvent,
+        notes: observer.notes,
         signal,
       }).catch((error: unknown) => {
         throw explainFailure(error);

@@ -40,6 +40,8 @@ export type SetRun = {
   readonly workers: number | null;
   readonly now: () => number;
   readonly onEvent: (event: BackupEvent) => void;
+  /** What the run has found that a person should know; asked at its end. */
+  readonly notes: () => readonly string[];
   readonly signal: AbortSignal;
 };
 
@@ -121,12 +123,13 @@ async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promi
 }
 
 function recordOf(
-  { set, walk, now, signal }: SetRun,
+  run: SetRun,
   before: RunRecord,
   startedAt: number,
   outcomes: readonly SetOutcome[],
   failures: readonly unknown[],
 ): RunRecord {
+  const { set, walk, now, signal } = run;
   const last = outcomes.at(-1);
   const record = { ...before, startedAt, last: last === undefined ? before.last : outcomeOf(last) };
   if (failures.length > 0) {
@@ -135,8 +138,13 @@ function recordOf(
     return { ...record, failure: failureOf(failures[0], now(), before.failure) };
   }
   const walked = walk === 'everything' ? { walkedAt: startedAt, selection: selectionOf(set) } : {};
-  return { ...record, ...walked, doneAt: startedAt, failure: null };
+  return { ...record, ...walked, doneAt: startedAt, failure: null, notes: mergeNotes(before.notes, run.notes()) };
 }
+
+/** The newest few, each once: they stay until a person has looked (`holdfast check`). */
+const MOST_NOTES = 5;
+const mergeNotes = (before: readonly string[], added: readonly string[]): readonly string[] =>
+  [...new Set([...before, ...added])].slice(-MOST_NOTES);
 
 export function outcomeOf({ result, endedAt }: SetOutcome): RunOutcome {
   const { totals, bytesStored, skipped } = result.stats;

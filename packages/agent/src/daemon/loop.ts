@@ -18,7 +18,6 @@ import { Surroundings } from './surroundings.ts';
 
 /** The service's loop; see daemon.ts. One run at a time: several would only compete for the same disk and line. */
 export type LoopOptions = RunnerOptions & {
-  readonly zone: string;
   readonly pid: number;
   readonly untilIdle: boolean;
   readonly signal: AbortSignal;
@@ -246,6 +245,7 @@ export class Loop {
       const changed = await reportStatus({
         home,
         device,
+        now: this.options.time.now(),
         link,
         settings: this.settings,
         status: this.status(),

@@ -15,6 +15,7 @@ type Options = {
   readonly link: Pick<ServerLink, 'open'>;
   readonly settings: Settings;
   readonly status: Status;
+  readonly now: number;
   readonly signal: AbortSignal;
 };
 
@@ -25,6 +26,7 @@ export async function reportStatus({
   link,
   settings,
   status,
+  now,
   signal,
 }: Options): Promise<Settings | null> {
   const { connection, context } = await link.open(device, signal);
@@ -35,7 +37,7 @@ export async function reportStatus({
   );
   const { settingsRevision } = await connection.authority.call(deviceRoutes.status, { body }, { signal });
   if (settingsRevision === settings.policy?.revision) return null;
-  return fetchPolicy(home, connection.authority, signal);
+  return fetchPolicy(home, connection.authority, now, signal);
 }
 
 export function deviceStatusOf(status: Status, settings: Settings, destinations: readonly string[]): DeviceStatus {

@@ -52,6 +52,8 @@ const NO_LOSS = 'socket';
 
 export type RunObserver = {
   readonly onEvent: (event: BackupEvent) => void;
+  /** What was found about the history of the set. */
+  readonly notes: () => readonly string[];
   report(outcomes: readonly SetOutcome[]): RunReport[];
 };
 
@@ -59,6 +61,7 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
   const skipped = new Map<string, string>();
   let skippedCount = 0;
   let isWaiting = false;
+  const notes: string[] = [];
   emit({ kind: 'begins', set: set.name });
   return {
     onEvent(event) {
@@ -74,7 +77,9 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
       }
       const shown = describe(event);
       if (shown !== null) emit(shown);
+      if (event.kind === 'chain' && shown?.kind === 'note') notes.push(shown.text);
     },
+    notes: () => notes,
     report: (outcomes) => {
       const listed = [...skipped].map(([path, reason]) => ({ path, reason }));
       return outcomes.map((outcome) => reportOf(outcome, listed, skippedCount));

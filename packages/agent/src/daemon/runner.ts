@@ -14,12 +14,14 @@ import { explainFailure, isOffline } from './failure.ts';
 import { observeRun, type RunEvent, type RunReport } from './run-report.ts';
 import type { ServerLink } from './server-link.ts';
 import type { Running } from './status.ts';
+import { watchHistory } from './watch-history.ts';
 
 /** Runs one set for the service: watch, walk, tell. What is known of the run in progress is kept here for `status`. */
 export type RunnerOptions = {
   readonly home: Home;
   readonly config: Config;
   readonly time: Time;
+  readonly zone: string;
   readonly watcher: Watcher;
   readonly link: ServerLink;
   readonly onEvent: (event: DaemonEvent) => void;
@@ -75,9 +77,31 @@ export class Runner {
     const open = () => link.open(device, signal);
     const { workers } = valuesOf(readSettings(home));
     const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
-    const reports = observer.report(await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent }));
+    const reports = observer.report(
+      await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent, notes: observer.notes }),
+    );
     for (const report of reports) onEvent({ kind: 'done', report });
+    if (request.because === 'daily' || request.because === 'first') await this.watchHistory(request, device);
     return reports;
+  }
+
+  /** Beside the backup: it is made and done, whatever this finds or fails at. */
+  private async watchHistory({ set, signal }: RunRequest, device: EnrolledDevice): Promise<void> {
+    const { home, link, zone, onEvent } = this.options;
+    try {
+      const way = await link.open(device, signal);
+      for (const text of await watchHistory({ ...way, home, device, zone, signal })) {
+        onEvent({ kind: 'note', set: set.name, text });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      onEvent({
+        kind: 'trouble',
+        what: 'history',
+        code: codeOf(error) ?? 'internal',
+        message: (error as Error).message,
+      });
+    }
   }
 
   /** Whatever keeps the watcher from starting, the walk needs it not. */

@@ -27,7 +27,7 @@ const TRIES = 5;
 
 /** The newest list that the identity signed, never older than one this device has seen; `null` where there is none yet. */
 export async function readDeviceList(
-  home: Home | null,
+  home: Home,
   endpoint: Lists,
   identity: Pick<Identity, 'signing'>,
   signal?: AbortSignal,
@@ -35,9 +35,9 @@ export async function readDeviceList(
   const archive = toHex(endpoint.archiveId);
   const stored = await endpoint.deviceLists(signal);
   try {
-    const seen = home === null ? 0 : seenDeviceList(home, archive);
+    const seen = seenDeviceList(home, archive);
     const { list } = await newestDeviceList(stored, endpoint.archiveId, [identity.signing.publicKey], seen);
-    if (home !== null) rememberDeviceList(home, archive, list.counter);
+    rememberDeviceList(home, archive, list.counter);
     return list;
   } catch (error) {
     if (error instanceof ArchiveError && error.code === 'device_list_missing' && stored.length === 0) return null;

@@ -19,6 +19,8 @@ export type RunRecord = {
   readonly last: RunOutcome | null;
   /** Set while runs fail: how often in a row, and why. */
   readonly failure: RunFailure | null;
+  /** What a person should know about the set's history: a fork, snapshots that went away without a reason. */
+  readonly notes: readonly string[];
 };
 
 export type RunOutcome = {
@@ -38,7 +40,7 @@ export type RunFailure = {
   readonly count: number;
 };
 
-const NEVER = { startedAt: null, doneAt: null, walkedAt: null, selection: null, last: null, failure: null };
+const NEVER = { startedAt: null, doneAt: null, walkedAt: null, selection: null, last: null, failure: null, notes: [] };
 
 export const readRun = (home: Home, set: string): RunRecord =>
   readRecord(pathOf(home, set), parseRun) ?? { set, ...NEVER };
@@ -58,6 +60,7 @@ function parseRun(fields: Fields): RunRecord {
     selection: optional(text, fields, 'selection'),
     last: isFields(fields['last']) ? parseOutcome(fields['last']) : null,
     failure: isFields(fields['failure']) ? parseFailure(fields['failure']) : null,
+    notes: Array.isArray(fields['notes']) ? fields['notes'].map(String) : [],
   };
 }
 

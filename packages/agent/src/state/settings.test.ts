@@ -22,6 +22,7 @@ describe('settings', () => {
     assert.deepEqual(readSettings(home), NO_SETTINGS);
     const settings: Settings = {
       policy,
+      retentionSince: 5,
       own: {
         sets: [newSet(OTHER, 'work', ['/srv'], { exclude: { all: ['*.o'] } })],
         removed: [],
@@ -36,24 +37,31 @@ describe('settings', () => {
     assert.equal(valuesOf(NO_SETTINGS)['cpu.present'], 0.2);
     assert.equal(valuesOf({ ...NO_SETTINGS, policy })['cpu.present'], 0.5);
     const own = { ...NO_SETTINGS.own, values: { 'cpu.present': 0.7, 'upload.present': null } };
-    assert.equal(valuesOf({ policy, own })['cpu.present'], 0.7);
-    assert.equal(valuesOf({ policy, own })['upload.present'], null);
-    assert.equal(valuesOf({ policy, own })['cpu.away'], 1);
+    assert.equal(valuesOf({ ...NO_SETTINGS, policy, own })['cpu.present'], 0.7);
+    assert.equal(valuesOf({ ...NO_SETTINGS, policy, own })['upload.present'], null);
+    assert.equal(valuesOf({ ...NO_SETTINGS, policy, own })['cpu.away'], 1);
   });
 
   it('replace a set of the policy by its edited copy, and order sets by priority', () => {
     const edited = newSet(ID, 'home', ['~', '/srv'], { priority: 9 });
     const own = { ...NO_SETTINGS.own, sets: [edited, newSet(OTHER, 'work', ['/w'], { priority: 2 })] };
     assert.deepEqual(
-      setsOf({ policy, own }).map((set) => [set.name, set.roots.length]),
+      setsOf({ ...NO_SETTINGS, policy, own }).map((set) => [set.name, set.roots.length]),
       [
         ['work', 1],
         ['home', 2],
       ],
     );
-    assert.deepEqual(setsOf({ policy, own: { ...NO_SETTINGS.own, removed: [ID] } }), []);
-    assert.throws(() => findSet({ policy, own }, 'nothing'), { code: 'set_unknown' });
-    assert.equal(findSet({ policy, own }, OTHER).name, 'work');
+    assert.deepEqual(setsOf({ ...NO_SETTINGS, policy, own: { ...NO_SETTINGS.own, removed: [ID] } }), []);
+    assert.throws(() => findSet({ ...NO_SETTINGS, policy, own }, 'nothing'), { code: 'set_unknown' });
+    assert.equal(findSet({ ...NO_SETTINGS, policy, own }, OTHER).name, 'work');
+  });
+
+  it("keep to the server's retention, since the server is who retires", () => {
+    const retention = { steps: [{ untilDays: null, everyMinutes: 60 }], deletedDays: 5 };
+    const strict = { ...policy, sets: [{ ...policy.sets[0]!, retention }] };
+    const own = { ...NO_SETTINGS.own, sets: [newSet(ID, 'home', ['~', '/srv']), newSet(OTHER, 'work', ['/w'])] };
+    for (const set of setsOf({ ...NO_SETTINGS, policy: strict, own })) assert.deepEqual(set.retention, retention);
   });
 
   it('are not changed by two at once', (t) => {

@@ -5,7 +5,7 @@ import { SETTINGS, type SettingName, type Values, valuesInForce } from '../limit
 import { type BackupSet, parseSet } from '../sets/backup-set.ts';
 import type { Home } from './home.ts';
 import { tryLock } from './lock.ts';
-import { type Fields, isFields, list, number, readRecord, writeRecord } from './record.ts';
+import { type Fields, isFields, list, number, optional, readRecord, writeRecord } from './record.ts';
 
 /**
  * What the device is told to do: the server's policy as last fetched, and what a person changed here. An edited set keeps
@@ -13,6 +13,8 @@ import { type Fields, isFields, list, number, readRecord, writeRecord } from './
  */
 export type Settings = {
   readonly policy: Policy | null;
+  /** When the retention of the policy last changed, ms; what was retired before is not judged by it. */
+  readonly retentionSince: number | null;
   readonly own: {
     /** New sets, and edited copies of the policy's. */
     readonly sets: readonly BackupSet[];
@@ -24,7 +26,7 @@ export type Settings = {
 
 export type Policy = Omit<DeviceSettings, 'sets'> & { readonly sets: readonly BackupSet[] };
 
-export const NO_SETTINGS: Settings = { policy: null, own: { sets: [], removed: [], values: {} } };
+export const NO_SETTINGS: Settings = { policy: null, retentionSince: null, own: { sets: [], removed: [], values: {} } };
 
 /** How long a change waits for another one in progress. */
 const EDIT_WAIT_MS = 5000;
@@ -50,7 +52,14 @@ export function editSettings(home: Home, change: (settings: Settings) => Setting
 export function setsOf({ policy, own }: Settings): readonly BackupSet[] {
   const replaced = new Set([...own.removed, ...own.sets.map((set) => set.id)]);
   const kept = (policy?.sets ?? []).filter((set) => !replaced.has(set.id));
-  return [...kept, ...own.sets].sort((a, b) => a.priority - b.priority || a.name.localeCompare(b.name));
+  const sets = [...kept, ...own.sets.map((set) => ({ ...set, retention: retentionOf(policy, set) }))];
+  return sets.sort((a, b) => a.priority - b.priority || a.name.localeCompare(b.name));
+}
+
+/** The server retires by its policy, whatever a device says: each set's own, and the first one's for sets made on devices. */
+export function retentionOf(policy: Policy | null, set: Pick<BackupSet, 'id' | 'retention'>): BackupSet['retention'] {
+  const [first] = policy?.sets ?? [];
+  return (policy?.sets.find(({ id }) => id === set.id) ?? first ?? set).retention;
 }
 
 export const valuesOf = ({ policy, own }: Settings): Values => valuesInForce(own.values, policy?.limits ?? null).values;
@@ -67,6 +76,7 @@ function parseSettings(fields: Fields): Settings {
   if (!isFields(own)) throw new TypeError('own should be an object');
   return {
     policy: fields['policy'] === null ? null : parsePolicy(fields['policy']),
+    retentionSince: optional(number, fields, 'retentionSince'),
     own: {
       sets: list(own, 'sets').map(parseSet),
       removed: list(own, 'removed').map(String),

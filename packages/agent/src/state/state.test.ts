@@ -156,7 +156,16 @@ describe("a set's record", () => {
     const run = readRun(home, 'ab');
     assert.deepEqual(
       { ...run },
-      { set: 'ab', startedAt: null, doneAt: null, walkedAt: null, selection: null, last: null, failure: null },
+      {
+        set: 'ab',
+        startedAt: null,
+        doneAt: null,
+        walkedAt: null,
+        selection: null,
+        last: null,
+        failure: null,
+        notes: [],
+      },
     );
     const last = { kind: 'committed', at: 2, snapshot: 'cd', files: 1, bytes: 2, sent: 3, skipped: 0 } as const;
     const done = { ...run, startedAt: 1, doneAt: 2, last, failure: { code: 'x', message: 'y', at: 3, count: 1 } };

@@ -1,10 +1,15 @@
 import { type CheckEvent, type CheckResult, checkArchive } from '@holdfast/archive/check/check-archive.ts';
 import { type CheckProblem, isDamage } from '@holdfast/archive/check/problem.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
+import { type Unexplained, unexplainedRetirements } from '../../archive/history.ts';
+import type { OpenedArchive } from '../../archive/opened-archive.ts';
+import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
+import { readRun, writeRun } from '../../state/run-record.ts';
+import { readSettings, setsOf } from '../../state/settings.ts';
 import { openArchive } from '../archive-access.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
-import type { Context } from '../context.ts';
+import { type Context, homeOf } from '../context.ts';
 import { shownPath } from '../entry-lines.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count } from '../progress.ts';
@@ -24,14 +29,38 @@ export const run: CommandModule['run'] = async (context, input) => {
       onEvent: (event) => tell(event, context, progress),
     });
     progress.stop();
+    const retired = await unexplainedHere(context, archive);
     const { problems, ...counts } = result;
-    context.out.result({ ...counts, problems: problems.map(documentOf) }, () => show(context, result));
-    return problems.some(isDamage) ? EXIT.damaged : EXIT.ok;
+    const documents = [...problems.map(documentOf), ...retired.map(retiredDocument)];
+    context.out.result({ ...counts, problems: documents }, () => show(context, result, retired));
+    return problems.some(isDamage) || retired.length > 0 ? EXIT.damaged : EXIT.ok;
   } finally {
     progress.stop();
     archive.close();
   }
 };
+
+/** Snapshots of this device that went away without a reason; whoever has looked need not be told again by `status`. */
+async function unexplainedHere(context: Context, archive: OpenedArchive): Promise<Unexplained[]> {
+  if (archive.own === null) return [];
+  const home = homeOf(context);
+  const settings = readSettings(home);
+  const { list } = await archive.snapshots(context.signal);
+  for (const { id } of setsOf(settings)) {
+    const run = readRun(home, id);
+    if (run.notes.length > 0) writeRun(home, { ...run, notes: [] });
+  }
+  return unexplainedRetirements(archive, list, settings, context.signal);
+}
+
+const retiredDocument = ({ id, setId, receivedAt, retiredAt, reason }: Unexplained) => ({
+  kind: 'retired',
+  snapshot: id,
+  setId,
+  receivedAt,
+  retiredAt,
+  reason,
+});
 
 function tell(event: CheckEvent, { out }: Context, progress: Awaited<ReturnType<Context['out']['progress']>>): void {
   if (event.kind === 'progress') {
@@ -69,11 +98,22 @@ function documentOf(problem: CheckProblem) {
 
 const SHOWN = 20;
 
-function show({ out }: Context, { snapshots, structure, content, contentRead, bytes, problems }: CheckResult): void {
+function show(
+  { out, clock }: Context,
+  { snapshots, structure, content, contentRead, bytes, problems }: CheckResult,
+  retired: readonly Unexplained[],
+): void {
   const read = contentRead > 0 ? `${count(contentRead)} of them opened` : 'none of them opened; --read-data does that';
   out.line(
     `${count(snapshots)} snapshots, ${count(structure)} trees and lists opened, ${count(content)} pieces of content found (${read}); ${formatBytes(bytes)} read.`,
   );
+  for (const { id, receivedAt, retiredAt } of retired) {
+    const [made, gone] = [formatTime(receivedAt, clock.zone), formatTime(retiredAt, clock.zone)];
+    out.line(
+      `Snapshot ${id.slice(0, 12)} of ${made} was retired ${gone}, and retention does not explain it. Ask your administrator.`,
+    );
+  }
+  if (problems.length === 0 && retired.length > 0) return;
   if (problems.length === 0) {
     out.line('Everything is there.');
     return;

@@ -45,7 +45,7 @@ export const run: CommandModule['run'] = async (context, input) => {
     signal,
   });
   try {
-    const settings = await fetchPolicy(home, enrolled.connection.authority, signal);
+    const settings = await fetchPolicy(home, enrolled.connection.authority, context.clock.now(), signal);
     await tellDaemon(home, { do: 'reload' });
     const { device, context: described } = enrolled;
     const sets = setsOf(settings).map(({ name }) => name);

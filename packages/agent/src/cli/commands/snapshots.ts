@@ -1,5 +1,5 @@
 import { matching } from '../../archive/choose.ts';
-import type { Snapshot } from '../../archive/snapshots.ts';
+import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
 import { openArchive, tellRefused, wantedOf } from '../archive-access.ts';
@@ -7,9 +7,6 @@ import type { CommandModule } from '../command.ts';
 import type { Context } from '../context.ts';
 import { count } from '../progress.ts';
 import { table } from '../table.ts';
-
-/** A device whose clock is off by more is told: its times cannot be relied on. */
-const CLOCK_OFF_MS = 3_600_000;
 
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
@@ -29,7 +26,7 @@ export const run: CommandModule['run'] = async (context, input) => {
 };
 
 function describe(snapshot: Snapshot) {
-  const { id, device, set, sequence, at, receivedAt, deviceTime, partial, description } = snapshot;
+  const { id, device, set, sequence, at, receivedAt, deviceTime, partial, problems, description } = snapshot;
   const { counts, paths, skippedCount, agentVersion, os } = description;
   const shown = paths.map((path) => Buffer.from(path).toString('utf8'));
   return {
@@ -41,6 +38,7 @@ function describe(snapshot: Snapshot) {
     set,
     sequence,
     partial,
+    problems,
     ...counts,
     paths: shown,
     skippedCount,
@@ -64,10 +62,10 @@ function show({ out, clock }: Context, list: readonly Snapshot[]): void {
   for (const line of table([head, ...rows])) out.line(line);
 }
 
-function remarks({ partial, receivedAt, deviceTime, description }: Snapshot): string {
+function remarks({ partial, problems, description }: Snapshot): string {
   const parts = [
     partial ? 'interim' : '',
-    receivedAt !== null && Math.abs(receivedAt - deviceTime) > CLOCK_OFF_MS ? "the device's clock was wrong" : '',
+    ...problems.map((problem) => PROBLEM_WORDS[problem]),
     description.skippedCount > 0 ? `${count(description.skippedCount)} not read` : '',
   ];
   return parts.filter((part) => part !== '').join(', ');

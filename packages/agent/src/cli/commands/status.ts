@@ -93,6 +93,8 @@ function showSet({ out, clock }: Context, { name, run, next, watch }: SetStatus,
     const times = failure.count > 1 ? ` (${failure.count} times)` : '';
     out.line(`  failed ${formatDistance(failure.at, now)}${times}: ${failure.message}`);
   }
+  for (const note of run.notes) out.line(`  look at this: ${note}`);
+  if (run.notes.length > 0) out.line('  `holdfast check` says more, and takes these lines away');
   if (!served) return;
   const what = next.walk === 'everything' ? 'everything is walked' : 'what changed is backed up';
   out.line(`  ${next.at <= now ? 'due now' : `next ${formatDistance(next.at, now)}`}: ${what}`);
