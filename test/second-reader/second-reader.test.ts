@@ -314,7 +314,10 @@ describe('an archive of the program in the second reader', LINUX_ONLY, () => {
 
   it('is refused where a byte of a frame was flipped', async () => {
     const bent = copy();
-    const { pack, frame } = bent.find(({ kind }) => kind === KIND.bundle);
+    const whole = await openArchive(bent.stored, await identityOf(written));
+    const file = entryAt(whole, whole.snapshot(snapshots[0]!.id).envelope.root, `${source}/sizes/131072`) as FileEntry;
+    const [segment] = file.content as readonly Segment[];
+    const { pack, frame } = bent.find(({ id }) => id.equals(segment!.id));
     bent.change(packName(pack), (bytes) => flipped(bytes, frame.at + frame.entry.encoded.length + 20));
     assert.deepEqual(damagedPacks(bent.stored), [pack]);
     const archive = await openArchive(bent.stored, await identityOf(written));

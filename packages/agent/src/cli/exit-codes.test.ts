@@ -34,7 +34,7 @@ describe('exit codes', () => {
   }
 
   it('are written down as they are', () => {
-    const text = readFileSync(new URL('../../../../docs/guide/exit-codes.md', import.meta.url), 'utf8');
+    const text = readFileSync(join(import.meta.dirname, '../../../../docs/guide/exit-codes.md'), 'utf8');
     const rows = [...text.matchAll(/^\| (\d+) \| (.*) \|$/gm)].map(([, code, meaning]) => [Number(code), meaning]);
     assert.deepEqual(
       rows,

@@ -1,0 +1,58 @@
+/**
+ * What a real process is made to suffer: death by SIGKILL at a named step, and another clock.
+ *
+ * A *step* is a call that changes something outside the process: a write, a sync, a rename, a database statement, a
+ * request. `preload.ts` counts them inside the process, thread by thread, and kills it at the nth one: before it, in the
+ * middle of a write, or after it. Nothing of what we ship knows of it.
+ */
+import type { Random } from '../support/random.ts';
+
+export const STEPS = ['write', 'sync', 'rename', 'link', 'unlink', 'mkdir', 'statement', 'commit', 'request'] as const;
+export type Step = (typeof STEPS)[number];
+
+export type Death = {
+  readonly step: Step;
+  /** From 1, of this step in one thread. */
+  readonly nth: number;
+  /** `half` of a write reaches the file; for other steps it is `before`. */
+  readonly when: 'before' | 'half' | 'after';
+  /** Counts only steps whose subject (path, SQL text, method and path of a request) contains this. */
+  readonly about?: string;
+};
+
+export type Faults = {
+  /** ms that the process's clock is ahead. */
+  readonly clockMs?: number;
+  readonly death?: Death | undefined;
+};
+
+/** The variable that carries `Faults` to the preloaded module. */
+export const VARIABLE = 'HOLDFAST_TORTURE';
+const PRELOAD = new URL('preload.ts', import.meta.url).href;
+
+/** Environment of a process that suffers them. */
+export function environmentOf(faults: Faults): Record<string, string> {
+  if ((faults.clockMs ?? 0) === 0 && faults.death === undefined) return {};
+  return { NODE_OPTIONS: `--import=${PRELOAD}`, [VARIABLE]: JSON.stringify(faults) };
+}
+
+/** About how many of each step a thread takes at most in a run on a small tree. */
+const MOST: Readonly<Record<Step, number>> = {
+  write: 150,
+  sync: 60,
+  rename: 30,
+  link: 20,
+  unlink: 20,
+  mkdir: 20,
+  statement: 600,
+  commit: 120,
+  request: 25,
+};
+
+export function someDeath(random: Random, steps: readonly Step[]): Death {
+  const step = random.pick(steps);
+  return { step, nth: random.magnitude(MOST[step]), when: random.pick(['before', 'half', 'after']) };
+}
+
+export const describeDeath = ({ step, nth, when, about }: Death): string =>
+  `${when} ${step} ${nth}${about === undefined ? '' : ` of ${about}`}`;

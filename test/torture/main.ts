@@ -1,0 +1,90 @@
+/**
+ * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--keep]`
+ *
+ * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
+ * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type CampaignEvent, planCampaign, ROUNDS, runWorld, type WorldPlan } from './campaign.ts';
+import { Random } from './support/random.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '500' },
+    seed: { type: 'string', default: Date.now().toString(36) },
+    only: { type: 'string' },
+    world: { type: 'string' },
+    jobs: { type: 'string', default: String(Math.max(1, Math.min(4, availableParallelism()))) },
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+const kinds = chosen(values.only);
+const random = new Random(values.seed);
+const plans = planCampaign(random, whole('rounds', values.rounds), kinds);
+const wanted =
+  values.world === undefined ? plans : plans.filter(({ number }) => number === whole('world', values.world));
+const sum = new Map<string, { rounds: number; died: number; ms: number }>();
+const failures: string[] = [];
+const began = performance.now();
+
+console.log(`torture: ${values.rounds} rounds in ${plans.length} worlds, seed ${values.seed}`);
+const queue = [...wanted];
+await Promise.all(Array.from({ length: whole('jobs', values.jobs) }, work));
+report();
+
+async function work(): Promise<void> {
+  for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) {
+    const current = plan;
+    await runWorld(current, random, (event) => tell(current, event), values.keep);
+  }
+}
+
+function tell(plan: WorldPlan, event: CampaignEvent): void {
+  const place = `world ${plan.number} round ${event.round} ${event.name}`;
+  if (event.kind === 'failed') {
+    const { error, world } = event;
+    const again = `npm run torture -- --rounds ${values.rounds} --seed ${values.seed} --world ${plan.number}${values.only ? ` --only ${values.only}` : ''}`;
+    console.log(
+      `${place}: FAILED ${error instanceof Error ? (error.stack ?? error.message) : error}\n  again: ${again}`,
+    );
+    if (values.keep) console.log(`  kept: ${world.folder}`);
+    failures.push(place);
+    return;
+  }
+  console.log(`${place}: ${event.what} (${(event.ms / 1000).toFixed(1)} s)`);
+  const so = sum.get(event.name) ?? { rounds: 0, died: 0, ms: 0 };
+  const died = / died|^died/.test(event.what) ? 1 : 0;
+  sum.set(event.name, { rounds: so.rounds + 1, died: so.died + died, ms: so.ms + event.ms });
+}
+
+function report(): void {
+  console.log('');
+  for (const [name, { rounds, died, ms }] of [...sum].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const deaths = died > 0 ? `, ${died} died in time` : '';
+    console.log(
+      `${name.padEnd(18)} ${String(rounds).padStart(4)} ok${deaths}, ${(ms / rounds / 1000).toFixed(1)} s each`,
+    );
+  }
+  const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+  console.log(`${failures.length} failed, seed ${values.seed}, ${minutes} minutes`);
+  for (const failure of failures) console.log(`  ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+function chosen(only: string | undefined): typeof ROUNDS {
+  if (only === undefined) return ROUNDS;
+  const names = only.split(',');
+  const unknown = names.find((name) => !ROUNDS.some((round) => round.name === name));
+  if (unknown === undefined) return ROUNDS.filter(({ name }) => names.includes(name));
+  console.error(`There is no round "${unknown}"; there are ${ROUNDS.map(({ name }) => name).join(', ')}.`);
+  process.exit(2);
+}
+
+function whole(name: string, text: string | undefined): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name} is a whole number from 1 on`);
+  process.exit(2);
+}

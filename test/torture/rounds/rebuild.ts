@@ -1,0 +1,116 @@
+/** Databases are lost; the store point, the kit and a dump are left. Devices go on as if nothing had been. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer } from '../../../scripts/processes.ts';
+import type { Random } from '../support/random.ts';
+import { changeTree } from '../support/tree.ts';
+import type { World } from '../support/world.ts';
+import type { Round } from './round.ts';
+
+type Reindexed = { readonly packs: number; readonly snapshots: number; readonly archives: number };
+
+export const rebuildIndex: Round = {
+  name: 'rebuild-index',
+  weight: 1,
+  async run(world, random) {
+    await loseIndex(world);
+    const { packs, snapshots } = await reindex(world);
+    await world.startServer();
+    await goesOn(world, random);
+    return `${packs} packs, ${snapshots} snapshots`;
+  },
+};
+
+export const recover: Round = {
+  name: 'recover',
+  weight: 1,
+  async run(world, random) {
+    const { packs, snapshots } = await loseMachine(world, random);
+    await goesOn(world, random);
+    return `${packs} packs, ${snapshots} snapshots`;
+  },
+};
+
+export const withoutServer: Round = {
+  name: 'without-server',
+  weight: 1,
+  async run(world) {
+    return `${await restoreWithoutServer(world)} snapshots from the store point alone`;
+  },
+};
+
+async function loseIndex(world: World): Promise<void> {
+  await world.stopServer();
+  for (const name of readdirSync(world.data)) if (name.startsWith('index.db')) rmSync(join(world.data, name));
+}
+
+async function reindex(world: World): Promise<Reindexed> {
+  return answer<Reindexed>(await world.onServer(['reindex']));
+}
+
+/** The machine of the server is lost but for its store point. The dump is older than the last snapshots. */
+async function loseMachine(world: World, random: Random): Promise<Reindexed> {
+  const { dump } = answer<{ dump: string }>(await world.onServer(['dump']));
+  for (const device of world.devices) {
+    changeTree(device.tree, random);
+    await world.backup(device);
+  }
+  await world.stopServer('SIGKILL');
+  const lost = world.data;
+  world.data = `${lost}-again`;
+  mkdirSync(world.data, { mode: 0o700 });
+  const words = join(world.folder, 'kit words');
+  writeFileSync(words, world.kitWords, { mode: 0o600 });
+  const kit = join(lost, 'recovery-kit.age');
+  answer(await world.onServer(['recover', '--kit', kit, '--words', words, '--dump', dump]));
+  renameSync(join(lost, 'store'), world.storeDir);
+  renameSync(kit, join(world.data, 'recovery-kit.age'));
+  rmSync(lost, { recursive: true });
+  const indexed = await reindex(world);
+  await world.startServer();
+  return indexed;
+}
+
+/** Nobody enrols again: everything restores, the next backups complete, and maintenance is let go. */
+async function goesOn(world: World, random: Random): Promise<void> {
+  for (const device of world.devices) {
+    const before = world.ledger.newest(device.name);
+    assert.ok(before);
+    await world.restores(before);
+    changeTree(device.tree, random);
+    await world.backup(device);
+  }
+  await requireHeld(world);
+  const { summary } = await world.maintain('all', [0], ['--enable']);
+  assert.deepEqual([summary.failed, summary.skipped, summary.alerts], [0, 0, 0]);
+}
+
+/** Nothing is thinned out or collected before an administrator has looked. */
+async function requireHeld(world: World): Promise<void> {
+  const { stdout, stderr } = await world.onServer(['maintain', 'retention']);
+  assert.match(`${stdout}${stderr}`, /maintenance_held|"why":"held"/);
+}
+
+/** Returns how many snapshots came back. */
+export async function restoreWithoutServer(world: World): Promise<number> {
+  const [device] = world.devices;
+  assert.ok(device);
+  const identity = join(world.folder, 'my archive.key');
+  rmSync(identity, { force: true });
+  answer(await world.onDevice(device, ['key', 'export', identity, '--copy-only']));
+  await world.stopServer();
+  const stranger = { name: '', home: join(world.folder, 'home of nobody') };
+  const entries = world.devices.map(({ name }) => world.ledger.newest(name));
+  for (const entry of entries) {
+    assert.ok(entry);
+    const to = world.newFolder();
+    const args = world.restoreArgs(stranger, entry, to);
+    answer(await world.onDevice(stranger, [...args, '--store', world.storeDir, '--identity', identity]));
+    world.requireEqual(entry, to);
+    world.discard(to);
+  }
+  rmSync(stranger.home, { recursive: true, force: true });
+  await world.startServer();
+  return entries.length;
+}

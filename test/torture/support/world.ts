@@ -1,0 +1,319 @@
+/**
+ * A world of its own: a real server and real devices of one user, below one temporary folder, on loopback.
+ *
+ * Nouns: a *device* has a tree and a state folder; the *ledger* holds what was acknowledged; the *clock* is how far all
+ * processes that start from now on are ahead of this machine.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { compareManifests, type Difference, type Manifest, readManifest } from '../../../scripts/manifest.ts';
+import {
+  answer,
+  type Ended,
+  freePorts,
+  holdfast,
+  holdfastServer,
+  type Ports,
+  type RunningServer,
+  startServer,
+} from '../../../scripts/processes.ts';
+import { type Death, environmentOf } from '../faults/faults.ts';
+import { Ledger, type Listed } from './ledger.ts';
+import { requireTidyHome } from './leftovers.ts';
+import type { Random } from './random.ts';
+import { makeTree, type TreeSize } from './tree.ts';
+
+export const SET = 'work';
+export const SMALL: TreeSize = { files: 300, largeBytes: 20_000_000 };
+const USER = 'ada';
+const OWNER = process.getuid?.() === 0;
+/** A process that takes longer hangs. */
+const HANGS_MS = 180_000;
+
+export type Device = { readonly name: string; readonly home: string; readonly tree: string };
+export type BackupReport = {
+  readonly kind: 'committed' | 'current';
+  readonly snapshotId: string;
+  readonly endedAt: number;
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  readonly stats: { readonly bytesStored: number };
+};
+export type RunFaults = {
+  readonly death?: Death | undefined;
+  /** SIGKILL after so many ms. */
+  readonly killAfterMs?: number | undefined;
+};
+
+export class World {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'holdfast-torture-'));
+  readonly ledger = new Ledger();
+  readonly random: Random;
+  readonly devices: Device[] = [];
+  data: string = join(this.folder, 'server');
+  clockMs = 0;
+  /** How long the last undisturbed backup, restore and maintenance took, so that a kill can hit them. */
+  readonly took = { backup: 1500, restore: 1500, maintain: 1500 };
+  private ports: Ports | null = null;
+  private running: RunningServer | null = null;
+  private words = '';
+  private folders = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  /** A server, and two devices that have backed up once. */
+  async begin(names: readonly string[] = ['laptop', 'desktop']): Promise<void> {
+    await this.startServer();
+    const { password } = answer<{ password: string }>(await this.onServer(['admin', 'create', USER]));
+    writeFileSync(this.passwordFile, password, { mode: 0o600 });
+    for (const name of names) await this.addDevice(name);
+  }
+
+  async end(): Promise<void> {
+    await this.stopServer('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  now(): number {
+    return Date.now() + this.clockMs;
+  }
+
+  // -- the server ---------------------------------------------------------------------------------------------------
+
+  get server(): RunningServer {
+    if (this.running === null) throw new Error('the server does not run');
+    return this.running;
+  }
+
+  get storeDir(): string {
+    return join(this.data, 'store');
+  }
+
+  get passwordFile(): string {
+    return join(this.folder, 'password');
+  }
+
+  /** The recovery kit's words, as the first start showed them. */
+  get kitWords(): string {
+    return this.words;
+  }
+
+  /** On the same ports each time. Rejects when it dies before it is ready. */
+  async startServer(death?: Death): Promise<void> {
+    this.ports ??= await freePorts();
+    const flags = ['--address', 'localhost', '--listen', '127.0.0.1', '--log-level', 'warn', '--show-words'];
+    this.running = await startServer(this.data, this.ports, { flags, env: this.environment(death) });
+    this.words ||= wordsIn(this.running.output());
+  }
+
+  async stopServer(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const stopped = this.running;
+    this.running = null;
+    await stopped?.stop(signal);
+  }
+
+  /** Time goes on for everybody. */
+  async advance(ms: number): Promise<void> {
+    if (ms === 0) return;
+    await this.stopServer();
+    this.clockMs += ms;
+    await this.startServer();
+  }
+
+  onServer(args: readonly string[], faults: RunFaults = {}): Promise<Ended> {
+    return this.run((options) => holdfastServer([...args, '--data', this.data, '--json'], options), faults);
+  }
+
+  /** Maintenance beside the running server; its summary and its alerts. Rejects unless it ends well, or as `accept` says. */
+  async maintain(job: string, accept: readonly number[] = [0], more: readonly string[] = []): Promise<Maintained> {
+    const began = performance.now();
+    const ended = await this.onServer(['maintain', job, ...more]);
+    if (job === 'all') this.took.maintain = performance.now() - began;
+    answer(ended, accept);
+    const events = ended.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as MaintenanceLine);
+    const results = Object.fromEntries(events.filter(isFinished).map(({ job, result }) => [job, result]));
+    return { summary: events.at(-1) as unknown as Maintained['summary'], results, events };
+  }
+
+  // -- devices ------------------------------------------------------------------------------------------------------
+
+  device(name: string): Device {
+    const found = this.devices.find((device) => device.name === name);
+    if (found === undefined) throw new Error(`no device ${name}`);
+    return found;
+  }
+
+  async addDevice(name: string, size: TreeSize = SMALL): Promise<Device> {
+    const device = { name, home: join(this.folder, `home-${name}`), tree: join(this.folder, `tree-${name}`) };
+    makeTree(device.tree, size, this.random.fork(`tree of ${name}`));
+    const { enrolment } = answer<{ enrolment: string }>(await this.onServer(['enrolment']));
+    const enrol = ['enrol', enrolment, '--user', USER, '--password-file', this.passwordFile, '--name', name];
+    answer(await this.onDevice(device, enrol));
+    answer(await this.onDevice(device, ['sets', 'add', SET, device.tree, '--no-default-exclude']));
+    this.devices.push(device);
+    await this.backup(device);
+    return device;
+  }
+
+  onDevice(device: Pick<Device, 'home'>, args: readonly string[], faults: RunFaults = {}): Promise<Ended> {
+    return this.run((options) => holdfast(device.home, [...args, '--json'], options), faults);
+  }
+
+  manifest(device: Device): Manifest {
+    return readManifest(device.tree, { owner: OWNER });
+  }
+
+  /** A backup that must end well; it is acknowledged by that. */
+  async backup(device: Device): Promise<BackupReport> {
+    const manifest = this.manifest(device);
+    const began = performance.now();
+    const ended = await this.onDevice(device, ['backup', '--set', SET]);
+    const report = this.acknowledged(device, ended, manifest);
+    if (report.kind === 'committed') this.took.backup = performance.now() - began;
+    requireTidyHome(device.home);
+    return report;
+  }
+
+  /** A backup of which anything may have become; what it has stored is in the ledger afterwards. Returns how it ended. */
+  async disturbedBackup(device: Device, faults: RunFaults, accept: readonly number[] = [0]): Promise<Ended> {
+    const manifest = this.manifest(device);
+    const ended = await this.onDevice(device, ['backup', '--set', SET], faults);
+    if (ended.code === 0) this.acknowledged(device, ended, manifest);
+    else if (ended.signal !== 'SIGKILL') answer(ended, accept);
+    return ended;
+  }
+
+  /** After a disturbance: a snapshot that nobody was told of is of the tree as it was then. */
+  async adopt(device: Device, manifest: Manifest, by: Device = device): Promise<number> {
+    const listed = await this.snapshots(by);
+    const unknown = listed.filter(({ id, device: of }) => of.name === device.name && !this.ledger.has(id));
+    for (const { id, receivedAt } of unknown)
+      this.ledger.add({ device: device.name, snapshot: id, manifest, receivedAt });
+    return unknown.length;
+  }
+
+  private acknowledged(device: Device, ended: Ended, manifest: Manifest): BackupReport {
+    const report = answer<BackupReport>(ended);
+    if (report.skipped.length > 0) throw new Error(`${device.name} skipped ${JSON.stringify(report.skipped)}`);
+    const receivedAt = report.endedAt;
+    this.ledger.add({ device: device.name, snapshot: report.snapshotId, manifest, receivedAt });
+    return report;
+  }
+
+  /** All snapshots of the user; each must verify. */
+  async snapshots(by: Device = this.devices[0] as Device): Promise<readonly Listed[]> {
+    const list = answer<{ snapshots: Listed[]; refused: unknown[] }>(await this.onDevice(by, ['snapshots', '--all']));
+    if (list.refused.length > 0) throw new Error(`refused: ${JSON.stringify(list.refused)}`);
+    return list.snapshots;
+  }
+
+  /** A device that is not used any more: its snapshots stay, and others restore them. */
+  forget(device: Device): void {
+    this.devices.splice(this.devices.indexOf(device), 1);
+    rmSync(device.home, { recursive: true });
+    rmSync(device.tree, { recursive: true });
+  }
+
+  // -- restores -----------------------------------------------------------------------------------------------------
+
+  newFolder(): string {
+    const path = join(this.folder, `restored-${++this.folders}`);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** By another device, a snapshot is found by the name of the device that made it. */
+  restoreArgs(
+    by: Pick<Device, 'name'>,
+    { device, snapshot }: { device: string; snapshot: string },
+    to: string,
+  ): string[] {
+    return ['restore', '--snapshot', snapshot, '--to', to, ...(by.name === device ? [] : ['--device', device])];
+  }
+
+  /** What differs in a restore that lies in `to`: paths are kept below the root of the file system. */
+  differences(entry: { device: string; manifest: Manifest }, to: string): Difference[] {
+    const tree = join(to, relative('/', join(this.folder, `tree-${entry.device}`)));
+    return compareManifests(entry.manifest, readManifest(tree, { owner: OWNER }));
+  }
+
+  /** Restores an acknowledged snapshot; throws unless it is equal to its manifest in everything. */
+  async restores(entry: { device: string; snapshot: string; manifest: Manifest }, by?: Device): Promise<void> {
+    const reader = by ?? this.readerOf(entry);
+    const to = this.newFolder();
+    const began = performance.now();
+    const ended = await this.onDevice(reader, this.restoreArgs(reader, entry, to));
+    this.took.restore = performance.now() - began;
+    answer(ended);
+    this.requireEqual(entry, to);
+    this.discard(to);
+  }
+
+  discard(folder: string): void {
+    rmSync(folder, { recursive: true });
+  }
+
+  /** The device itself while it is there, else the first. */
+  private readerOf(entry: { device: string }): Device {
+    const reader = this.devices.find(({ name }) => name === entry.device) ?? this.devices[0];
+    if (reader === undefined) throw new Error('no device');
+    return reader;
+  }
+
+  requireEqual(entry: { device: string; snapshot: string; manifest: Manifest }, to: string): void {
+    const differences = this.differences(entry, to);
+    if (differences.length === 0) return;
+    const shown = differences.slice(0, 5).map((difference) => JSON.stringify(difference));
+    throw new Error(
+      `snapshot ${entry.snapshot} of ${entry.device} came back with ${differences.length} differences: ${shown.join(' ')}`,
+    );
+  }
+
+  // -- processes ----------------------------------------------------------------------------------------------------
+
+  private environment(death: Death | undefined): Record<string, string> {
+    return environmentOf({ clockMs: this.clockMs, death });
+  }
+
+  private async run(
+    start: (options: NonNullable<Parameters<typeof holdfast>[2]>) => Promise<Ended>,
+    { death, killAfterMs }: RunFaults,
+  ): Promise<Ended> {
+    let timer: NodeJS.Timeout | undefined;
+    const signal = AbortSignal.timeout(HANGS_MS);
+    try {
+      return await start({
+        env: this.environment(death),
+        signal,
+        onStart: (child) => {
+          if (killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+        },
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+export type MaintenanceLine = { readonly kind: string; readonly job?: string; readonly [key: string]: unknown };
+type Finished = { readonly kind: 'finished'; readonly job: string; readonly result: Readonly<Record<string, number>> };
+const isFinished = (line: MaintenanceLine): line is MaintenanceLine & Finished => line.kind === 'finished';
+export type Maintained = {
+  readonly summary: Readonly<Record<'finished' | 'waiting' | 'skipped' | 'failed' | 'alerts', number>>;
+  /** By job. */
+  readonly results: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly events: readonly MaintenanceLine[];
+};
+
+function wordsIn(output: string): string {
+  const lines = output.match(/^ {4} ?\d.*$/gm) ?? [];
+  return lines
+    .join(' ')
+    .replaceAll(/[\d\s]+/g, ' ')
+    .trim();
+}
