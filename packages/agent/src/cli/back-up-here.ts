@@ -33,7 +33,7 @@ export async function backUpHere(
         set,
         walk: 'everything',
         changed: [],
-        cpu,
+        cpu: () => cpu,
         workers: values.workers,
         now: clock.now,
         onEvent: observer.onEvent,

@@ -35,8 +35,8 @@ export type SetRun = {
   readonly walk: Walk;
   /** The folders to walk when `walk` is `changed`. */
   readonly changed: readonly Buffer[];
-  /** Share of a core for each thread. */
-  readonly cpu: number;
+  /** Share of a core for each thread; asked again while the run lasts, since people come and go. */
+  readonly cpu: () => number;
   readonly workers: number | null;
   readonly now: () => number;
   readonly onEvent: (event: BackupEvent) => void;

@@ -149,7 +149,7 @@ export class Loop {
   private async runDue({ set, walk, because }: Due): Promise<void> {
     this.dueRun = new AbortController();
     const both = AbortSignal.any([this.options.signal, this.dueRun.signal]);
-    const { cpu } = this.surroundings.limits;
+    const cpu = () => this.surroundings.limits.cpu;
     await this.finish(set, this.runner.run({ set, walk, because, cpu, signal: both, onEvent: () => {} }));
     this.dueRun = null;
   }
@@ -159,7 +159,7 @@ export class Loop {
       settle(Promise.reject(signal.reason as Error));
       return;
     }
-    const cpu = gentle ? this.surroundings.limits.cpu : 1;
+    const cpu = () => (gentle ? this.surroundings.limits.cpu : 1);
     const both = AbortSignal.any([signal, this.options.signal]);
     const run = this.runner.run({ set, walk, because: 'asked', cpu, signal: both, onEvent });
     settle(run);

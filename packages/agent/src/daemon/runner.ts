@@ -32,7 +32,7 @@ export type RunRequest = {
   /** What is wanted; without a watcher to rely on it is everything. */
   readonly walk: Walk;
   readonly because: Extract<DaemonEvent, { kind: 'run' }>['because'];
-  readonly cpu: number;
+  readonly cpu: () => number;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
 };

@@ -11,8 +11,8 @@ export type WorkerData = {
   readonly sourceModule: SourceModule | null;
   readonly sourceOptions: SourceOptions;
   readonly fingerprints: SharedArrayBuffer;
-  /** Of a processor, above 0 and up to 1. */
-  readonly share: number;
+  /** See `CpuShare`. */
+  readonly share: SharedArrayBuffer;
 };
 
 export type ToWorker =

@@ -29,8 +29,8 @@ export type BackupOptions = {
   /** ms since 1970 */
   readonly now: () => number;
   readonly limits?: {
-    /** Share of a core for each thread, above 0 and up to 1. */
-    readonly cpu?: number;
+    /** Share of a core for each thread, above 0 and up to 1; a function is asked while the run lasts. */
+    readonly cpu?: number | (() => number);
   };
   /** From a watcher: only these directories are looked at, and what is new below them; the rest stands as the cache has it. */
   readonly hint?: { readonly changedDirectories: readonly Uint8Array[] };

@@ -19,6 +19,7 @@ import { HardLinks } from './hard-links.ts';
 import { walkHinted } from './hinted.ts';
 import type { Node } from './node.ts';
 import type { BackupEvent, BackupOptions, BackupResult, BackupStats } from './options.ts';
+import { CpuShare } from './pacing.ts';
 import { PartialCommits } from './partial.ts';
 import { WorkerPool } from './pool.ts';
 import { Progress } from './progress.ts';
@@ -30,6 +31,14 @@ import { aborted, type Skip, type Walk, type WalkInput, walkAll } from './walk.t
 
 /** The destination may say so often that it lacks something (ARCHIVE §5.1). */
 const MAX_ROUNDS = 3;
+
+/** How soon a changed share is noticed. */
+const SHARE_EVERY_MS = 500;
+
+function cpuOf({ limits }: BackupOptions): number {
+  const cpu = limits?.cpu ?? 1;
+  return typeof cpu === 'number' ? cpu : cpu();
+}
 
 export class Run {
   private readonly options: BackupOptions;
@@ -44,6 +53,8 @@ export class Run {
   private readonly pool: WorkerPool;
   private readonly skips = new Map<string, Skip>();
   private readonly progress: Progress;
+  private readonly share = new CpuShare();
+  private readonly sharing: NodeJS.Timeout;
   private round: Round | null = null;
   /** The cache is made from the last snapshot: nobody watched since. */
   private recovered = false;
@@ -68,13 +79,15 @@ export class Run {
       onEvent: (event) => this.emit(event),
     });
     this.progress = new Progress((event) => this.emit(event));
+    this.share.set(cpuOf(options));
     this.pool = new WorkerPool(options.workers ?? availableParallelism(), {
       keys: options.keys,
       sourceModule: options.source ?? null,
       sourceOptions: this.sourceOptions,
       fingerprints: this.fingerprints().memory,
-      share: options.limits?.cpu ?? 1,
+      share: this.share.memory,
     });
+    this.sharing = setInterval(() => this.share.set(cpuOf(options)), SHARE_EVERY_MS);
   }
 
   execute(): Promise<BackupResult> {
@@ -90,6 +103,7 @@ export class Run {
     this.stop.abort(new Error('The run is over.'));
     this.round?.stop();
     this.progress.close();
+    clearInterval(this.sharing);
     await this.pool.close();
     this.cache.close();
     await this.destination.close();

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { ClaimTable } from './claim-table.ts';
 import { FileTable } from './file-table.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
-import { createPace } from './pacing.ts';
+import { CpuShare, createPace } from './pacing.ts';
 import { Controls, JOB, Plan, PlanWriter } from './shared.ts';
 
 const idOf = (n: number): Buffer => hash('sha256', `id ${n}`, 'buffer');
@@ -155,21 +155,32 @@ describe('jobs in shared memory', () => {
 });
 
 describe('pacing', () => {
-  it('rests as long as the share asks for', () => {
+  it('rests as long as the share asks for, also when that changes', () => {
     let clock = 0;
     let rested = 0;
+    const share = new CpuShare();
+    share.set(0.25);
+    const seen = new CpuShare(structuredClone(share.memory));
     const pace = createPace(
-      0.25,
+      () => seen.get(),
       (ms) => {
         rested += ms;
         clock += ms;
       },
       () => clock,
     );
-    for (let i = 0; i < 10; i++) {
-      clock += 20;
-      pace();
-    }
-    assert.equal(rested, 600);
+    const work = (): number => {
+      const before = rested;
+      for (let i = 0; i < 10; i++) {
+        clock += 20;
+        pace();
+      }
+      return rested - before;
+    };
+    assert.equal(work(), 600);
+    share.set(1);
+    assert.equal(work(), 0);
+    share.set(0.5);
+    assert.equal(work(), 200);
   });
 });

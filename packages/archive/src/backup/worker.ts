@@ -12,7 +12,7 @@ import { FileTable } from './file-table.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
 import { JobRunner } from './job-runner.ts';
 import type { FromWorker, PortableError, ToWorker, WorkerData } from './messages.ts';
-import { createPace } from './pacing.ts';
+import { CpuShare, createPace } from './pacing.ts';
 import { PackFiller } from './pack-filler.ts';
 import { Controls, Plan, Stopped } from './shared.ts';
 import { writeFailure, writeListing } from './walk-report.ts';
@@ -37,13 +37,15 @@ function post(message: FromWorker, transfer: ArrayBufferLike[] = []): void {
   port?.postMessage(message, transfer as ArrayBuffer[]);
 }
 
+const share = new CpuShare(data.share);
+const allowed = (): number => share.get();
 const never = new Int32Array(new SharedArrayBuffer(4));
 const rest = (ms: number) => void Atomics.wait(never, 0, 0, ms);
 
 function walk(paths: Buffer, count: number): void {
   const reader = new ByteReader(paths);
   const writer = new ByteWriter(1 << 16);
-  const pace = createPace(data.share, rest, () => performance.now());
+  const pace = createPace(allowed, rest, () => performance.now());
   for (let i = 0; i < count; i++) {
     const path = Buffer.from(reader.sized());
     try {
@@ -77,7 +79,7 @@ function runJobs(message: ToWorker & { kind: 'jobs' }): void {
     files: new FileTable(message.files),
     plan: new Plan(message.plan),
     pace: createPace(
-      data.share,
+      allowed,
       (ms) => controls.pause(ms),
       () => performance.now(),
     ),
