@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { lookup } from '@holdfast/archive/restore/lookup.ts';
+import type { PathLike } from '@holdfast/archive/restore/path.ts';
 import {
   type ExistingMode,
   type RestoreEvent,
@@ -25,7 +26,7 @@ import { count, counted } from '../progress.ts';
 type Job = {
   readonly point: Point;
   readonly root: Uint8Array;
-  readonly select: readonly string[];
+  readonly select: readonly PathLike[];
   readonly target: { readonly dir: string } | 'original';
 };
 
@@ -71,7 +72,7 @@ async function jobFor(reader: SessionReader, point: Point, to: string | undefine
   const whole = paths.length === 0 || paths.includes('');
   if (to === undefined) {
     // The folders above the selection are only passed through: they are not this set's to restore
-    const select = whole ? snapshot.description.paths.map((path) => Buffer.from(path).toString('utf8')) : paths;
+    const select = whole ? snapshot.description.paths : paths;
     return { point, root: snapshot.root, select, target: 'original' };
   }
   if (whole) return { point, root: snapshot.root, select: [], target: { dir: to } };
