@@ -17,7 +17,7 @@ import { pathHash, ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source
 import type { Xattr } from '../source/source.ts';
 import type { Cache, RecordPlace, Totals } from './cache.ts';
 import type { ClaimTable } from './claim-table.ts';
-import type { Content } from './content.ts';
+import { type Content, NO_CONTENT } from './content.ts';
 import { goneEntries } from './gone.ts';
 import type { HardLinks } from './hard-links.ts';
 import { type ItemReport, JobReport } from './job-report.ts';
@@ -270,7 +270,7 @@ export class Assembler {
   private fromRecord(node: Node, name: Buffer, row: Buffer, source: number, record: DirectoryRecord | null): Entry {
     const { links } = this.options;
     if (source === NOTHING || record === null) {
-      return { name, row, content: {}, group: links.groupOf(row), again: false, deleted: 0 };
+      return { name, row, content: NO_CONTENT, group: links.groupOf(row), again: false, deleted: 0 };
     }
     const k = recordEntry(source);
     const group = node.listing === null ? record.group(k) : links.groupOf(row);
@@ -290,7 +290,7 @@ export class Assembler {
       // Of a directory only the attributes are to come.
       return known || rowType(row, 0) !== TYPE.directory
         ? known
-        : { name, row, content: {}, group: 0, again: true, deleted: 0 };
+        : { name, row, content: NO_CONTENT, group: 0, again: true, deleted: 0 };
     }
     const report = this.report(item);
     if (report.kind === 'failed') {
@@ -321,10 +321,9 @@ export class Assembler {
     if (report.kind === 'same') content = { ...content, segments: this.segmentsOf(report.value) };
     const { segments, xattrs } = content;
     if (segments && segments.length > MAX_ENTRY_SEGMENTS) {
-      const { segments: _, ...rest } = content;
-      content = { ...rest, list: this.options.trees.list(segments) };
+      content = { ...content, segments: undefined, list: this.options.trees.list(segments) };
     }
-    return xattrs ? { ...content, ...this.limitXattrs(node, name, xattrs, view) } : content;
+    return xattrs ? { ...content, xattrs: this.limitXattrs(node, name, xattrs, view) } : content;
   }
 
   private segmentsOf(value: number): readonly Segment[] {
@@ -336,17 +335,17 @@ export class Assembler {
   private contentOfItem(item: number): Content {
     if (this.reports[this.jobOfItem[item] as number]) {
       const report = this.report(item);
-      return report.kind === 'failed' ? {} : report.content;
+      return report.kind === 'failed' ? NO_CONTENT : report.content;
     }
     const { base } = this.nodes[this.round.owners[item] as number] as Node;
     const record = this.options.cache.record(base as RecordPlace);
     return record.content(record.find(nameOf(this.plan.item(item).path)));
   }
 
-  private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[], view: View): Pick<Content, 'xattrs'> {
+  private limitXattrs(node: Node, name: Buffer, xattrs: readonly Xattr[], view: View): readonly Xattr[] | undefined {
     const fitting = xattrs.filter(([, value]) => value.length <= LONGEST_XATTR);
     if (fitting.length < xattrs.length) view.skip({ path: joinPath(node.path, name), reason: 'attribute too long' });
-    return fitting.length > 0 ? { xattrs: fitting } : { xattrs: undefined };
+    return fitting.length > 0 ? fitting : undefined;
   }
 
   private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[]): Entry[] {

@@ -18,7 +18,7 @@ import { type Segment, SMALL_FILE } from '../format/tree.ts';
 import { codeOf, isGone } from '../source/node-source.ts';
 import { rowChangedMs, rowSize, TYPE } from '../source/rows.ts';
 import type { Extent, FileSource, OpenFile, Xattr } from '../source/source.ts';
-import type { Content } from './content.ts';
+import { contentOf } from './content.ts';
 import type { FileTable } from './file-table.ts';
 import { type ItemReport, JobReportWriter } from './job-report.ts';
 import { LargeFile, type Tiny } from './large-file.ts';
@@ -163,9 +163,9 @@ export class JobRunner {
 
   private attributes(item: Item): ItemReport {
     const { source } = this.tools;
-    const target = item.type === TYPE.symlink ? { target: source.readLink(item.path) } : {};
+    const target = item.type === TYPE.symlink ? source.readLink(item.path) : undefined;
     const { xattrs, note } = readXattrs(() => source.xattrs(item.path));
-    const content: Content = xattrs.length > 0 ? { ...target, xattrs } : target;
+    const content = contentOf({ target, xattrs: xattrs.length > 0 ? xattrs : undefined });
     return { kind: 'done', row: null, content, again: false, note, value: -1 };
   }
 
@@ -273,12 +273,12 @@ export function readUpTo(file: OpenFile, into: Buffer, at: number, limit: number
 
 function smallReport(small: Small): ItemReport {
   const { row, again, fileId, segments, known, xattrs, note, extents } = small;
-  const content: Content = {
-    ...(fileId ? { fileId } : {}),
-    ...(fileId && known < 0 ? { segments } : {}),
-    ...(xattrs.length > 0 ? { xattrs } : {}),
-    ...(extents ? { extents } : {}),
-  };
+  const content = contentOf({
+    fileId: fileId ?? undefined,
+    segments: fileId && known < 0 ? segments : undefined,
+    xattrs: xattrs.length > 0 ? xattrs : undefined,
+    extents: extents ?? undefined,
+  });
   return { kind: fileId && known >= 0 ? 'same' : 'done', row, content, again, note, value: known };
 }
 

@@ -3,6 +3,7 @@ import { KIND } from '../format/kinds.ts';
 import { type Segment, SMALL_FILE } from '../format/tree.ts';
 import { rowSize } from '../source/rows.ts';
 import type { Extent, OpenFile } from '../source/source.ts';
+import { contentOf } from './content.ts';
 import type { ItemReport } from './job-report.ts';
 import { failure, type JobTools, type Metadata, readXattrs, settled } from './job-runner.ts';
 import type { Item } from './shared.ts';
@@ -47,15 +48,12 @@ export class LargeFile {
     try {
       const segments = this.cut(opened.stream);
       const { row, again, note, extents, xattrs } = this.metadata(opened);
-      const content = { ...(segments.length > 0 ? { segments } : {}), ...(extents ? { extents } : {}) };
-      return {
-        kind: 'done',
-        row,
-        content: xattrs.length > 0 ? { ...content, xattrs } : content,
-        again,
-        note,
-        value: -1,
-      };
+      const content = contentOf({
+        segments: segments.length > 0 ? segments : undefined,
+        xattrs: xattrs.length > 0 ? xattrs : undefined,
+        extents: extents ?? undefined,
+      });
+      return { kind: 'done', row, content, again, note, value: -1 };
     } catch (error) {
       return failure(error);
     } finally {

@@ -24,7 +24,9 @@ export type ToWorker =
       readonly controls: SharedArrayBuffer;
       readonly claims: SharedArrayBuffer;
       readonly files: SharedArrayBuffer;
-    };
+    }
+  /** The memory of a pack that was sent: to be filled again. */
+  | { readonly kind: 'memory'; readonly memory: ArrayBuffer };
 
 export type FromWorker =
   | { readonly kind: 'walked'; readonly reports: Uint8Array }

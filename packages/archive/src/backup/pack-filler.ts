@@ -3,6 +3,8 @@
  *
  * Claims carry numbers. A pack tells the lowest of its own; beside it the worker tells its *bound*: all it claims from now on, and all
  * that lies in the pack it is filling, has at least that number. The main thread sends a tree when every lower claim is acknowledged.
+ *
+ * The memory of a pack comes back when it is acknowledged, to be filled again: fresh memory would be cleared, paged in and collected each time.
  */
 import { createHash, hash } from 'node:crypto';
 import { release } from '../crypto-node/release.ts';
@@ -40,6 +42,7 @@ export class PackFiller {
   private readonly table: ClaimTable;
   private readonly controls: Controls;
   private readonly send: (pack: FilledPack, bound: number) => void;
+  private readonly takeMemory: () => ArrayBuffer | null;
   private writer: PackWriter | null = null;
   private frames: FrameAt[] = [];
   private lowest = NO_CLAIM;
@@ -53,12 +56,14 @@ export class PackFiller {
     table: ClaimTable,
     controls: Controls,
     send: (pack: FilledPack, bound: number) => void,
+    takeMemory: () => ArrayBuffer | null,
   ) {
     this.crypto = crypto;
     this.archiveId = archiveId;
     this.table = table;
     this.controls = controls;
     this.send = send;
+    this.takeMemory = takeMemory;
   }
 
   /** The chunk's id; it is stored if nobody has it. */
@@ -94,7 +99,8 @@ export class PackFiller {
   private begin(): void {
     if (this.writer !== null) return;
     this.controls.takePermit();
-    this.writer = new PackWriter(this.archiveId, newHash, CAPACITY);
+    const used = this.takeMemory();
+    this.writer = new PackWriter(this.archiveId, newHash, used ? new Uint8Array(used) : CAPACITY);
   }
 
   private append(number: number, id: Uint8Array, frame: Uint8Array): void {

@@ -208,20 +208,27 @@ export function fingerprintOfRecord(record: DirectoryRecord): Buffer {
   return fingerprintOf(rows, names);
 }
 
-/** format §5.2 */
+/** format §5.2. What is absent stands there as undefined: one shape for all. */
 export function treeEntry({ name, row, content, group, deleted }: Entry): TreeEntry {
   const type = rowType(row, 0);
-  const entry: { -readonly [K in keyof TreeEntry]: TreeEntry[K] } = {
+  const { fileId, segments, list, tree, target, xattrs, extents } = content;
+  return {
     name,
     type: ENTRY_TYPES[type] as TreeEntry['type'],
     mode: rowMode(row, 0),
     uid: rowUid(row, 0),
     gid: rowGid(row, 0),
     mtime: { sec: rowMtimeSec(row, 0), nsec: rowMtimeNsec(row, 0) },
-  };
-  if (type === TYPE.file) entry.size = rowSize(row, 0);
-  if (type === TYPE.char || type === TYPE.block) entry.device = splitDevice(rowDevice(row, 0));
-  if (group > 0) entry.group = group;
-  if (deleted > 0) entry.deleted = deleted;
-  return Object.assign(entry, content);
+    size: type === TYPE.file ? rowSize(row, 0) : undefined,
+    segments,
+    list,
+    fileId,
+    tree,
+    target,
+    xattrs,
+    extents,
+    group: group > 0 ? group : undefined,
+    device: type === TYPE.char || type === TYPE.block ? splitDevice(rowDevice(row, 0)) : undefined,
+    deleted: deleted > 0 ? deleted : undefined,
+  } as TreeEntry;
 }

@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { pathHash, ROW_LENGTH, TYPE } from '../source/rows.ts';
 import { Cache } from './cache.ts';
-import type { Content } from './content.ts';
+import { type Content, contentOf } from './content.ts';
 import { type ItemReport, JobReport, JobReportWriter } from './job-report.ts';
 import { applyPresent, loadKnownIds, saveKnownIds } from './known-ids.ts';
 import { NO_TOTALS } from './node.ts';
@@ -19,18 +19,20 @@ const id = fc.nat(5).map((n) => Buffer.alloc(32, n));
 const u32 = fc.nat(0xffffffff);
 const segment = fc.record({ id, offset: u32, length: u32 });
 
-const content: fc.Arbitrary<Content> = fc.record(
-  {
-    fileId: bytes(16),
-    segments: fc.array(segment, { maxLength: 4 }),
-    list: id,
-    tree: id,
-    target: some,
-    xattrs: fc.array(fc.tuple(some, some), { maxLength: 3 }),
-    extents: fc.array(fc.tuple(fc.nat(Number.MAX_SAFE_INTEGER), fc.nat()), { maxLength: 3 }),
-  },
-  { requiredKeys: [] },
-);
+const content: fc.Arbitrary<Content> = fc
+  .record(
+    {
+      fileId: bytes(16),
+      segments: fc.array(segment, { maxLength: 4 }),
+      list: id,
+      tree: id,
+      target: some,
+      xattrs: fc.array(fc.tuple(some, some), { maxLength: 3 }),
+      extents: fc.array(fc.tuple(fc.nat(Number.MAX_SAFE_INTEGER), fc.nat()), { maxLength: 3 }),
+    },
+    { requiredKeys: [] },
+  )
+  .map(contentOf);
 
 /** A row with a type and noise in place of its name's place, which the record sets. */
 const row = fc.tuple(bytes(ROW_LENGTH), fc.nat(6)).map(([noise, type]) => {
@@ -150,7 +152,7 @@ describe('the cache', () => {
     const target = Buffer.alloc(size, 'x');
     return encodeRecord(
       Buffer.from(path),
-      [{ name: Buffer.from('n'), row: data, content: { target }, group: 0, again: false, deleted: 0 }],
+      [{ name: Buffer.from('n'), row: data, content: contentOf({ target }), group: 0, again: false, deleted: 0 }],
       [],
     );
   };

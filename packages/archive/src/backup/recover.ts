@@ -20,6 +20,7 @@ import { joinPath, ROOT } from '../source/paths.ts';
 import { pathHash, ROW_LENGTH, viewOf } from '../source/rows.ts';
 import { joinDevice } from '../system/native.ts';
 import type { Cache, Totals } from './cache.ts';
+import { contentOf } from './content.ts';
 import { addTotals, NO_TOTALS } from './node.ts';
 import { type Entry, encodeRecord } from './record.ts';
 
@@ -171,12 +172,6 @@ function entryOf(entry: TreeEntry): Entry {
   view.setFloat64(24, entry.mtime.sec, true);
   view.setFloat64(32, entry.size ?? 0, true);
   if (entry.device) view.setBigUint64(64, BigInt(joinDevice(entry.device) ?? 0), true);
-  const { fileId, segments, list, tree, target, xattrs, extents } = entry;
-  const content = Object.fromEntries(
-    Object.entries({ fileId, segments, list, tree, target, xattrs, extents }).filter(
-      ([, value]) => value !== undefined,
-    ),
-  );
   const { group = 0, deleted = 0 } = entry;
-  return { name: Buffer.from(entry.name), row, content, group, again: true, deleted };
+  return { name: Buffer.from(entry.name), row, content: contentOf(entry), group, again: true, deleted };
 }

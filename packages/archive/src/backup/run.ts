@@ -244,7 +244,10 @@ export class Run {
         onPack();
       },
       closePacks: () => this.round?.closePacks(),
-      givePermit: () => this.round?.givePermit(),
+      givePermit: (worker, memory) => {
+        if (memory) this.pool.send(worker, { kind: 'memory', memory }, [memory]);
+        this.round?.givePermit();
+      },
       fail,
     });
   }

@@ -135,9 +135,11 @@ const lengthOf = (items: readonly { readonly length: number }[]): number => {
   return sum;
 };
 
-function sizeOf(entry: TreeEntry): number {
-  let bytes = ENTRY_BYTES + entry.name.length + (entry.target?.length ?? 0);
-  bytes += SEGMENT_BYTES * ((entry.segments?.length ?? 0) + (entry.tree || entry.list ? 1 : 0));
-  for (const [name, value] of entry.xattrs ?? []) bytes += name.length + value.length + 16;
-  return bytes + 18 * (entry.extents?.length ?? 0);
+function sizeOf({ name, target, segments, tree, list, xattrs, extents }: TreeEntry): number {
+  const links = (segments === undefined ? 0 : segments.length) + (tree || list ? 1 : 0);
+  let bytes = ENTRY_BYTES + name.length + SEGMENT_BYTES * links;
+  if (target) bytes += target.length;
+  if (xattrs) bytes += xattrs.reduce((sum, [key, value]) => sum + key.length + value.length + 16, 0);
+  if (extents) bytes += 18 * extents.length;
+  return bytes;
 }

@@ -8,6 +8,7 @@ import { KIND, type Kind } from '../format/kinds.ts';
 import { decodeList } from '../format/list.ts';
 import { decodeDirectory, type Segment, type TreeEntry } from '../format/tree.ts';
 import { ROW_LENGTH } from '../source/rows.ts';
+import { NO_CONTENT } from './content.ts';
 import { goneEntries } from './gone.ts';
 import { DirectoryRecord, type Entry, encodeRecord } from './record.ts';
 import { tinyKeys } from './testing/fixture.ts';
@@ -150,7 +151,7 @@ describe('gone entries', () => {
   const made = ({ name, type, deleted }: Known): Entry => {
     const row = Buffer.alloc(ROW_LENGTH);
     row[0] = type;
-    return { name: Buffer.from(name), row, content: {}, group: 3, again: false, deleted };
+    return { name: Buffer.from(name), row, content: NO_CONTENT, group: 3, again: false, deleted };
   };
   const list = (deleted: fc.Arbitrary<number>) =>
     fc

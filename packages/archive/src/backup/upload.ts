@@ -39,8 +39,8 @@ export type UploadOptions = {
   readonly onPack: (bytes: number, result: 'stored' | 'exists') => void;
   /** Asks the workers to close their packs. */
   readonly closePacks: () => void;
-  /** A data pack is acknowledged: its worker may fill another. */
-  readonly givePermit: () => void;
+  /** A worker's pack is acknowledged: it may fill another, in this memory if there is some. */
+  readonly givePermit: (worker: number, memory: ArrayBuffer | null) => void;
   /** The run cannot go on. */
   readonly fail: (error: unknown) => void;
 };
@@ -82,7 +82,10 @@ export class Upload {
   }
 
   addData(worker: number, pack: FilledPack, bound: number): void {
-    this.send(pack.lowest, { id: pack.packId, bytes: pack.bytes, ids: pack.ids }, this.options.givePermit);
+    const { lowest, packId, bytes, ids } = pack;
+    this.send(lowest, { id: packId, bytes, ids }, () => {
+      this.options.givePermit(worker, bytes.buffer instanceof ArrayBuffer ? bytes.buffer : null);
+    });
     this.setBound(worker, bound);
   }
 
@@ -184,7 +187,10 @@ export class Upload {
     let bytes = 0;
     const flush = () => {
       const [first] = group;
-      if (first) this.send(Math.min(...group.map(({ lowest }) => lowest)), this.joined(group), () => {});
+      if (first) {
+        const pack = this.joined(group);
+        this.send(Math.min(...group.map(({ lowest }) => lowest)), pack, () => release(pack.bytes));
+      }
       group = [];
       bytes = 0;
     };
@@ -197,7 +203,7 @@ export class Upload {
     flush();
     for (const pack of all) {
       this.outstanding.delete(pack);
-      this.options.givePermit();
+      this.options.givePermit(0, null);
     }
   }
 
@@ -227,7 +233,6 @@ export class Upload {
         this.turns.shift();
         this.turns[PARALLEL_PUTS - 1]?.();
       }
-      release(pack.bytes);
       this.outstanding.delete(claim);
       done();
     }).finally(() => {

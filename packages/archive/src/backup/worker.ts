@@ -1,5 +1,5 @@
 /** The thread that walks, reads, cuts, seals and packs. Entry file: it is started with WorkerData and answers ToWorker. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { createCut } from '../chunk/fastcdc.ts';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import { ArchiveError } from '../errors.ts';
@@ -17,8 +17,8 @@ import { PackFiller } from './pack-filler.ts';
 import { Controls, Plan, Stopped } from './shared.ts';
 import { writeFailure, writeListing } from './walk-report.ts';
 
-const port = parentPort;
-if (port === null) throw new Error('worker.ts runs in a worker thread only.');
+if (parentPort === null) throw new Error('worker.ts runs in a worker thread only.');
+const inbox = parentPort;
 const data = workerData as WorkerData;
 const crypto = createArchiveCrypto(data.keys);
 const gear = crypto.gear();
@@ -34,7 +34,7 @@ async function loadSource(): Promise<FileSource> {
 }
 
 function post(message: FromWorker, transfer: ArrayBufferLike[] = []): void {
-  port?.postMessage(message, transfer as ArrayBuffer[]);
+  inbox.postMessage(message, transfer as ArrayBuffer[]);
 }
 
 const share = new CpuShare(data.share);
@@ -63,10 +63,26 @@ function walk(paths: Buffer, count: number): void {
   post({ kind: 'walked', reports }, [reports.buffer]);
 }
 
+const spare: ArrayBuffer[] = [];
+
+/** Messages wait while jobs run; only memory is sent meanwhile. */
+function takeMemory(): ArrayBuffer | null {
+  for (let got = receiveMessageOnPort(inbox); got; got = receiveMessageOnPort(inbox)) {
+    const message = got.message as ToWorker;
+    if (message.kind === 'memory') spare.push(message.memory);
+  }
+  return spare.pop() ?? null;
+}
+
 function runJobs(message: ToWorker & { kind: 'jobs' }): void {
   const controls = new Controls(message.controls);
-  const packs = new PackFiller(crypto, data.keys.archiveId, new ClaimTable(message.claims), controls, (pack, bound) =>
-    post({ kind: 'pack', pack, bound }, [pack.bytes.buffer]),
+  const packs = new PackFiller(
+    crypto,
+    data.keys.archiveId,
+    new ClaimTable(message.claims),
+    controls,
+    (pack, bound) => post({ kind: 'pack', pack, bound }, [pack.bytes.buffer]),
+    takeMemory,
   );
   const runner = new JobRunner({
     crypto,
@@ -96,9 +112,10 @@ function portable(error: unknown): Error | PortableError {
   return { code: error.code, data: error.data, reason: error.message };
 }
 
-port.on('message', (message: ToWorker) => {
+inbox.on('message', (message: ToWorker) => {
   try {
-    if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
+    if (message.kind === 'memory') spare.push(message.memory);
+    else if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
     else runJobs(message);
   } catch (error) {
     post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error: portable(error) });

@@ -2,14 +2,7 @@
 // Made for worker threads, where the asynchronous interfaces cost several times the work itself.
 // crypto/archive-crypto.ts is the same over WebCrypto; format/frame.ts holds what both share.
 
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  type KeyObject,
-  randomFillSync,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ArchiveError } from '../errors.ts';
 import type { ArchiveCrypto, FillRandom } from '../format/archive-crypto.ts';
@@ -41,6 +34,7 @@ import {
 import { equalBytes } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
+import { HmacKey } from './hmac.ts';
 import { release } from './release.ts';
 
 export type { ArchiveCrypto, FillRandom, Opened } from '../format/archive-crypto.ts';
@@ -48,29 +42,30 @@ export type { ArchiveCrypto, FillRandom, Opened } from '../format/archive-crypto
 /** A writer stores raw when zstd saves less than 3 % (format §3.2). */
 const WORTH_COMPRESSING = 0.97;
 const ZSTD_PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
-/** Below this zstd's own frame eats what it gains. */
-const MIN_COMPRESSED = 64;
+/** Of short bodies zstd saves a hundred bytes, and takes longer for that than everything else about them. */
+const MIN_COMPRESSED = 512;
+const FILE_PREFIX: Uint8Array = idPrefix(KIND.file, undefined);
 const ZEROS: Uint8Array = new Uint8Array(262_144);
 
 export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = pooledRandom()): ArchiveCrypto {
-  const idKey = createSecretKey(keys.idKey);
-  const chunkerKey = createSecretKey(keys.chunkerKey);
-  const contentKeys = new Map([...keys.contentKeys].map(([generation, key]) => [generation, createSecretKey(key)]));
-  const snapshotKey = createSecretKey(hmac(idKey, SNAPSHOT_MAC_LABEL));
+  const idKey = new HmacKey(keys.idKey);
+  const chunkerKey = new HmacKey(keys.chunkerKey);
+  const contentKeys = new Map([...keys.contentKeys].map(([generation, key]) => [generation, new HmacKey(key)]));
+  const snapshotKey = new HmacKey(idKey.mac(SNAPSHOT_MAC_LABEL));
   const newest = Math.max(...contentKeys.keys());
 
   const frameKey = (generation: number, kind: Kind, id: Uint8Array): Uint8Array => {
     const key = contentKeys.get(generation);
     if (key === undefined) throw new ArchiveError('generation_unknown', { generation, id });
-    return hmac(key, frameKeyMessage(kind, id));
+    return key.mac(frameKeyMessage(kind, id));
   };
   const chunkId = (kind: Kind, plaintext: Uint8Array, links?: Uint8Array): Uint8Array =>
-    hmac(idKey, idPrefix(kind, links), plaintext);
+    idKey.mac(idPrefix(kind, links), plaintext);
 
   return {
     newest,
     chunkId,
-    fileId: (content) => hmac(idKey, idPrefix(KIND.file, undefined), content).subarray(0, 16),
+    fileId: (content) => idKey.mac(FILE_PREFIX, content).subarray(0, 16),
     seal: (kind, id, plaintext, links = NO_LINKS) => {
       const packed = pack(plaintext);
       const entry = { kind, generation: newest, id, storedLength: storedLengthOf(packed.bytes.length), links };
@@ -88,8 +83,8 @@ export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = 
       return { entry: parts.entry, plaintext };
     },
     gear: () => gearTable(chunkerKey),
-    border: (label, level, bytes) => readU32(hmac(chunkerKey, borderMessage(label, level, bytes)), 0),
-    snapshotMac: (envelope) => hmac(snapshotKey, envelope),
+    border: (label, level, bytes) => readU32(chunkerKey.mac(borderMessage(label, level, bytes)), 0),
+    snapshotMac: (envelope) => snapshotKey.mac(envelope),
   };
 }
 
@@ -105,12 +100,6 @@ function pooledRandom(): FillRandom {
     target.set(pool.subarray(at, at + target.length));
     at += target.length;
   };
-}
-
-function hmac(key: KeyObject, ...parts: readonly Uint8Array[]): Uint8Array {
-  const h = createHmac('sha256', key);
-  for (const part of parts) h.update(part);
-  return h.digest();
 }
 
 type Packed = { readonly codec: number; readonly plainLength: number; readonly bytes: Uint8Array };
@@ -177,10 +166,10 @@ function decrypt(parts: ReturnType<typeof splitFrame>, key: Uint8Array, archiveI
   return opened;
 }
 
-function gearTable(chunkerKey: KeyObject): Int32Array {
+function gearTable(chunkerKey: HmacKey): Int32Array {
   const gear = new Int32Array(256);
   for (let row = 0; row < 32; row++) {
-    const numbers = hmac(chunkerKey, gearMessage(row));
+    const numbers = chunkerKey.mac(gearMessage(row));
     for (let j = 0; j < 8; j++) gear[8 * row + j] = readU32(numbers, 4 * j);
   }
   return gear;

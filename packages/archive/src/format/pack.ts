@@ -45,7 +45,7 @@ export function decodePackHeader(header: Uint8Array, archiveId: Uint8Array | nul
   return id;
 }
 
-/** Collects frames; `size` is what the finished pack will take. The buffer is handed out by `finish` and not reused. */
+/** Collects frames; `size` is what the finished pack will take. The memory is handed out by `finish`. */
 export class PackWriter {
   private buffer: Uint8Array;
   private at = PACK_HEADER_LENGTH;
@@ -53,9 +53,10 @@ export class PackWriter {
   private tableLength = 0;
   private readonly newHash: NewHash;
 
-  constructor(archiveId: Uint8Array, newHash: NewHash, capacity: number = 1024 * 1024) {
+  /** `memory` is where the pack begins to grow, or how much to begin with. */
+  constructor(archiveId: Uint8Array, newHash: NewHash, memory: Uint8Array | number = 1024 * 1024) {
     this.newHash = newHash;
-    this.buffer = new Uint8Array(Math.max(capacity, PACK_HEADER_LENGTH));
+    this.buffer = typeof memory === 'number' ? new Uint8Array(Math.max(memory, PACK_HEADER_LENGTH)) : memory;
     this.buffer.set(encodePackHeader(archiveId));
   }
 

@@ -18,8 +18,9 @@ export function compileExclusions(exclusions: Exclusions): Excludes {
   const flags = exclusions.ignoreCase ? 'iu' : 'u';
   const pattern = sources.length === 0 ? null : new RegExp(sources.map((source) => `(?:${source})`).join('|'), flags);
   const paths = new Set((exclusions.paths ?? []).map(latin1));
+  const lengths = new Set([...paths].map((path) => path.length));
   return (path, directory) => {
-    if (paths.size > 0 && paths.has(latin1(path))) return true;
+    if (lengths.has(path.length) && paths.has(latin1(path))) return true;
     return pattern?.test(directory ? `${utf8(path)}/` : utf8(path)) ?? false;
   };
 }

@@ -26,7 +26,7 @@ const PLATFORMS: { readonly [name: string]: Platform | undefined } = {
 };
 export const platform: Platform | undefined = PLATFORMS[process.platform];
 
-export type Call = (...args: (number | bigint | Uint8Array)[]) => number;
+export type Call = (...args: (number | bigint | Uint8Array | null)[]) => number;
 
 /** C prototypes with the types spelled for 64-bit systems, the only ones our runtime exists for. */
 function signatures(darwin: boolean): { readonly [name: string]: string } {
@@ -40,6 +40,7 @@ function signatures(darwin: boolean): { readonly [name: string]: string } {
     // Old libraries lack these two; the kernels do not. Linux passes these variadic arguments like others.
     mknodat: 'int64_t syscall(int64_t number, int dir, void *path, uint32_t mode, uint32_t device)',
     renameat2: 'int64_t syscall(int64_t number, int fromDir, void *from, int toDir, void *to, uint32_t flags)',
+    close: 'int close(int fd)',
     lseek: 'int64_t lseek(int fd, int64_t offset, int whence)',
     list: xattr(
       'int64_t llistxattr(void *path, void *list, uint64_t size)',
