@@ -22,7 +22,6 @@ export const CODES = {
   ca_changed:
     'The server shows a certificate of another authority than at enrolment. Nothing was sent; tell your administrator.',
   bad_answer: 'The answer is not one of a Holdfast server. Check address and proxies in between.',
-  refused: 'The server refused it. Your administrator can say why.',
   password_needed: 'Give the password with --password-stdin or --password-file, or run the command on a terminal.',
   passphrase_needed:
     'The archive is protected by a password of its own. Give it with --archive-password-file, or on a terminal.',
@@ -54,8 +53,6 @@ export const CODES = {
     'A store is read from a folder: give its path or a file:// URL. For one on another machine, mount or copy it first.',
   store_unreadable: 'There is no Holdfast store in this folder. Give the folder that holds `archives`.',
   archive_choice: 'The store holds more than one archive that this key opens. Choose one with --archive ID.',
-  watch_limited:
-    'The system allows no more watched folders. Raise fs.inotify.max_user_watches; until then the agent walks by interval.',
   service_unsupported:
     'Services are installed with systemd, launchd or the Windows task scheduler. Run `holdfast run` by other means.',
   service_failed: 'The service could not be installed. The message of the system says why.',

@@ -71,7 +71,6 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
   [
     'refused',
     new Set([
-      'refused',
       'forbidden',
       'unauthenticated',
       'sign_in_failed',

@@ -1,15 +1,14 @@
 import { arch, release } from 'node:os';
-import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
-import type { Identity } from '@holdfast/archive/keys/identity.ts';
-import { wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
+import { type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { type DeviceContext, enrolmentProof, enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { Enrolment } from '@holdfast/protocol/enrolment-string.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { AgentError } from '../errors.ts';
 import {
-  deviceSigningKey,
   type FillRandom,
+  loadIdentity,
   messageSigner,
   newDeviceKeys,
   pinOf,
@@ -17,10 +16,9 @@ import {
   saveIdentity,
   storableKeys,
 } from '../keys/device-keys.ts';
-import { joinDeviceList } from '../keys/device-list.ts';
+import { joinArchive } from '../keys/join-archive.ts';
 import { makeArchive, storeArchiveKeys } from '../keys/make-archive.ts';
-import { type KeySource, obtainIdentity } from '../keys/obtain-identity.ts';
-import { openArchiveKeys, wrapName } from '../keys/stored-keys.ts';
+import { isSameIdentity, type KeySource, obtainIdentity } from '../keys/obtain-identity.ts';
 import { type Connection, type ConnectionOptions, connect } from '../remote/connection.ts';
 import { type Device, readDevice, writeDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
@@ -70,7 +68,9 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
     const context = await connection.context(signal);
     if (existing === null) onStep('enrolled');
     const { archive, identity } = await archiveKeyFor(options, device, context, connection);
-    await joinArchive(options, device, archive, identity, connection);
+    const { time } = network;
+    const endpoint = connection.endpoint(archive, null);
+    await joinArchive({ home, device, endpoint, identity, now: time.now, signal });
     const enrolled = { ...device, archive: pinOf(archive, identity) };
     writeDevice(home, enrolled);
     return { device: enrolled, context, connection };
@@ -154,6 +154,7 @@ async function makeFirstArchive(
   const { identity, keys } = made;
   const archive = toHex(keys.archiveId);
   const own = device.keys.recipient;
+  // Kept before anybody hears of it: an enrolment that stops after this goes on with it
   await saveIdentity(home, identity, own);
   const body = { archive, recipient: identity.recipient, signingKey: toHex(identity.signing.publicKey) };
   const options = signal ? { signal } : {};
@@ -179,37 +180,19 @@ async function openExistingArchive(
   const { id, recipient, signingKey } = archive;
   if (id === null || recipient === null || signingKey === null) throw new ProtocolError('archive_missing');
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready');
-  const identity = await obtainIdentity(keySource, {
-    level: user.keyLevel,
-    known: publicOf({ recipient, signingKey }),
-    authority,
-    endpoint: endpoint(id, null),
-    deviceAgeKey: device.keys.age,
-    ...(signal && { signal }),
-  });
-  await saveIdentity(home, identity, device.keys.recipient);
+  const known = publicOf({ recipient, signingKey });
+  const kept = await loadIdentity(home, device);
+  const identity =
+    kept !== null && isSameIdentity(publicIdentity(kept), known)
+      ? kept
+      : await obtainIdentity(keySource, {
+          level: user.keyLevel,
+          known,
+          authority,
+          endpoint: endpoint(id, null),
+          deviceAgeKey: device.keys.age,
+          ...(signal && { signal }),
+        });
   onStep('archive opened');
   return { archive: id, identity };
-}
-
-/** Proves that the identity opens the archive, keeps a wrap of it for this device, and puts the device on the list. */
-async function joinArchive(
-  { home, network, signal }: EnrolOptions,
-  device: Device,
-  archive: string,
-  identity: Identity,
-  { endpoint }: Connection,
-): Promise<void> {
-  const own = device.keys.recipient;
-  const target = endpoint(archive, null);
-  await openArchiveKeys(target, identity, signal);
-  await target.putIdentityWrap(wrapName(own), await wrapIdentity(identity, { recipient: own }), signal);
-  const listed = {
-    deviceId: fromHex(device.id),
-    publicKey: (await deviceSigningKey(device)).publicKey,
-    recipient: own,
-    name: device.name,
-    added: network.time.now(),
-  };
-  await joinDeviceList(home, target, identity, listed, signal);
 }

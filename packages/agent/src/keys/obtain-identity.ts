@@ -60,10 +60,10 @@ export async function passphraseWrap(
 
 export async function identityFromFile(text: string, known?: PublicIdentity): Promise<Identity> {
   const identity = await parseIdentity(text);
-  if (known !== undefined && !isSame(publicIdentity(identity), known))
+  if (known !== undefined && !isSameIdentity(publicIdentity(identity), known))
     throw new AgentError('identity_foreign', { cause: new ArchiveError('identity_changed') });
   return identity;
 }
 
-const isSame = (a: PublicIdentity, b: PublicIdentity): boolean =>
+export const isSameIdentity = (a: PublicIdentity, b: PublicIdentity): boolean =>
   a.recipient === b.recipient && equalBytes(a.publicKey, b.publicKey);

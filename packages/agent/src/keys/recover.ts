@@ -1,14 +1,11 @@
-import { fromHex } from '@holdfast/archive/format/ids.ts';
-import { wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import type { Connection } from '../remote/connection.ts';
 import { type EnrolledDevice, writeDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
-import { deviceSigningKey, pinOf, publicOf, saveIdentity } from './device-keys.ts';
-import { joinDeviceList } from './device-list.ts';
+import { pinOf, publicOf } from './device-keys.ts';
+import { joinArchive } from './join-archive.ts';
 import { type KeySource, obtainIdentity } from './obtain-identity.ts';
-import { openArchiveKeys, wrapName } from './stored-keys.ts';
 
 /**
  * Gives an enrolled device the key to its user's archive (again): `identity.age` was lost, or the key level was raised while this
@@ -37,12 +34,6 @@ export async function recoverIdentity(options: RecoverOptions): Promise<void> {
     deviceAgeKey: device.keys.age,
     ...(signal && { signal }),
   });
-  await openArchiveKeys(endpoint, identity, signal);
-  const own = device.keys.recipient;
-  await endpoint.putIdentityWrap(wrapName(own), await wrapIdentity(identity, { recipient: own }), signal);
-  await saveIdentity(home, identity, own);
+  await joinArchive({ home, device, endpoint, identity, now, signal });
   writeDevice(home, { ...device, archive: pinOf(id, identity) });
-  const { publicKey } = await deviceSigningKey(device);
-  const listed = { deviceId: fromHex(device.id), publicKey, recipient: own, name: device.name, added: now() };
-  await joinDeviceList(home, endpoint, identity, listed, signal);
 }

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
+import { cuttingProxy } from '../testing/cutting-proxy.ts';
+import { testDevice } from '../testing/device-world.ts';
+import { temporary } from '../testing/temporary.ts';
+
+describe('enrolment', () => {
+  let server: TestServer;
+  let users = 0;
+  before(async () => {
+    server = await startTestServer();
+  });
+  after(() => server.close());
+
+  async function world(t: TestContext) {
+    const dir = temporary(t);
+    const user = await server.addUser(`ada${users++}`);
+    writeFileSync(join(dir, 'password'), `${user.password}\n`);
+    const string = await server.server.enrolmentString();
+    const line = ['enrol', string, '--user', user.username, '--password-file', join(dir, 'password'), '--json'];
+    return { dir, user, string, line };
+  }
+
+  it('makes a device, its archive and its backup sets', async (t) => {
+    const { dir, user, line } = await world(t);
+    const device = testDevice(dir, 'laptop');
+    const { code, stdout } = await device.run(...line, '--name', 'my laptop');
+    assert.equal(code, 0, stdout);
+    const { device: made, sets } = JSON.parse(stdout) as { device: { name: string; guid: string }; sets: string[] };
+    assert.equal(made.name, 'my laptop');
+    assert.match(made.guid, /^\d{18,19}$/);
+    assert.deepEqual(sets, ['Home']);
+    const status = await device.json<{ device: { user: string } }>('status');
+    assert.equal(status.device.user, user.username);
+  });
+
+  it('takes the password from standard input', async (t) => {
+    const { dir, user, string } = await world(t);
+    const device = testDevice(dir, 'laptop');
+    const words = ['enrol', string, '--user', user.username, '--password-stdin'];
+    const ran = await device.runWith({ input: `${user.password}\nmore` }, ...words);
+    assert.equal(ran.code, 0, ran.stderr);
+  });
+
+  it('without a terminal or a password says how to give one', async (t) => {
+    const { dir, user, string } = await world(t);
+    const ran = await testDevice(dir, 'laptop').run('enrol', string, '--user', user.username);
+    assert.equal(ran.code, 9);
+    assert.match(ran.stderr, /--password-stdin/);
+  });
+
+  it('happens once', async (t) => {
+    const { dir, line } = await world(t);
+    const device = testDevice(dir, 'laptop');
+    assert.equal((await device.run(...line)).code, 0);
+    const again = await device.run(...line);
+    assert.equal(again.code, 2);
+    assert.match(again.stdout, /already_enrolled/);
+  });
+
+  it('that breaks off anywhere is finished by the same command', async (t) => {
+    const proxy = await cuttingProxy(server.server.httpsPort);
+    t.after(() => proxy.close());
+    const through = (string: string) => string.replace(`:${server.server.httpsPort}:`, `:${proxy.port}:`);
+    let now = Date.now();
+    const impatient = () => {
+      now += 10_000;
+      return now;
+    };
+    let broken = 0;
+    for (let pieces = 3; ; pieces += 5) {
+      const { dir, line } = await world(t);
+      const words = line.map(through);
+      const device = testDevice(dir, 'laptop', { now: impatient });
+      proxy.cutAfter(pieces);
+      const first = await device.run(...words);
+      if (first.code === 0) break;
+      broken++;
+      proxy.mend();
+      const again = await device.run(...words);
+      assert.equal(again.code, 0, `cut after ${pieces} pieces: ${again.stdout}`);
+      device.write('letter.txt', 'Dear Bob');
+      await device.json('sets', 'add', 'home', '~');
+      await device.json('backup', '--set', 'home');
+      await device.json('restore', device.path('letter.txt'), '--to', 'restored');
+      assert.equal(readFileSync(join(device.shell.cwd, 'restored/letter.txt'), 'utf8'), 'Dear Bob');
+    }
+    assert.ok(broken >= 4, `broke off in ${broken} places`);
+  });
+});
