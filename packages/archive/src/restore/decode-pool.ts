@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { answerOf, openFrame, type PoolRequest, type PoolResponse } from './open-frame.ts';
-import type { Deliver, FrameOpener, FrameToOpen } from './session-reader.ts';
+import type { DeliverOpened, FrameOpener, FrameToOpen } from './session-reader.ts';
 
 export type DecodePool = FrameOpener & { close(): Promise<void> };
 
@@ -31,7 +31,10 @@ export function createDecodePool(keys: ArchiveKeys, workers: number = defaultWor
     open: async (range, frames, deliver) => {
       opened += range.length;
       if (workers > 0 && opened > INLINE_BYTES) return leastBusy().open(range, frames, deliver);
-      for (const frame of frames) deliver(frame.chunk, answerOf(openFrame(crypto, range, frame)));
+      for (const frame of frames) {
+        const message = openFrame(crypto, range, frame);
+        deliver(frame.chunk, answerOf(message), message.written);
+      }
     },
     close: async () => {
       await Promise.all(threads.map((thread) => thread.close()));
@@ -39,7 +42,11 @@ export function createDecodePool(keys: ArchiveKeys, workers: number = defaultWor
   };
 }
 
-type Job = { readonly deliver: Deliver; readonly resolve: () => void; readonly reject: (reason: unknown) => void };
+type Job = {
+  readonly deliver: DeliverOpened;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 class Thread {
   private readonly worker: Worker;
@@ -59,7 +66,7 @@ class Thread {
     return this.jobs.size;
   }
 
-  open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: Deliver): Promise<void> {
+  open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: DeliverOpened): Promise<void> {
     if (this.ended !== null) return Promise.reject(this.ended);
     const job = this.next++;
     return new Promise((resolve, reject) => {
@@ -76,7 +83,7 @@ class Thread {
   private take({ job, opened, last }: PoolResponse): void {
     const waiting = this.jobs.get(job);
     try {
-      for (const message of opened) waiting?.deliver(message.index, answerOf(message));
+      for (const message of opened) waiting?.deliver(message.index, answerOf(message), message.written);
       if (last) waiting?.resolve();
     } catch (error) {
       waiting?.reject(error);

@@ -215,13 +215,14 @@ describe('a hostile archive', () => {
       entryOf('b', 'file', { size: 9, segments: [{ id: data, offset: 5, length: 9 }] }),
       entryOf('c', 'file', { size: 2000, list: short }),
       entryOf('d', 'file', { size: 2500, list: long }),
+      entryOf('large', 'file', { size: 70_000, segments: [{ id: data, offset: 0, length: 70_000 }] }),
     ];
     const { body, links } = encodeDirectory({ entries });
     const to = fresh();
     const { listed } = await into(to, await builder.build(builder.seal(KIND.tree, body, links)));
     assert.deepEqual(
       listed.sort(),
-      ['a', 'b', 'c', 'd'].map((name) => `${name} format_invalid`),
+      ['a', 'b', 'c', 'd', 'large'].map((name) => `${name} format_invalid`),
     );
     assert.deepEqual(readdirSync(to), []);
   });

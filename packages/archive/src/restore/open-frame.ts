@@ -1,8 +1,11 @@
 /** Opening one frame of a range, and the messages between decode-pool.ts and its threads. */
+import { writeSync } from 'node:fs';
 import type { ArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import { ArchiveError, type ArchiveErrorCode, type ArchiveErrorData } from '../errors.ts';
+import { NO_LINKS } from '../format/entry.ts';
+import { KIND, type Kind } from '../format/kinds.ts';
 import type { OpenedChunk } from './chunk-reader.ts';
-import type { FrameToOpen } from './session-reader.ts';
+import type { FrameToOpen, Write, WriteResult } from './session-reader.ts';
 
 export type PoolRequest =
   | { readonly kind: 'open'; readonly job: number; readonly range: Uint8Array; readonly frames: readonly FrameToOpen[] }
@@ -11,8 +14,13 @@ export type PoolRequest =
 
 export type PoolResponse = { readonly job: number; readonly opened: readonly OpenedMessage[]; readonly last: boolean };
 
-/** Exactly one of `chunk` and `error`. Errors lose their class between threads, so they travel as data. */
-export type OpenedMessage = { readonly index: number; readonly chunk?: OpenedChunk; readonly error?: ErrorMessage };
+/** Exactly one of `chunk` and `error`; with `written` the chunk's plaintext is empty. Errors lose their class between threads, so they travel as data. */
+export type OpenedMessage = {
+  readonly index: number;
+  readonly chunk?: OpenedChunk;
+  readonly written?: readonly WriteResult[];
+  readonly error?: ErrorMessage;
+};
 
 type ErrorMessage = { readonly code: ArchiveErrorCode; readonly data: ArchiveErrorData; readonly reason: string };
 
@@ -21,10 +29,31 @@ export function openFrame(crypto: Pick<ArchiveCrypto, 'open'>, range: Uint8Array
   const { chunk: index, at, length, id } = frame;
   try {
     const { entry, plaintext } = crypto.open(range.subarray(at, at + length), { id });
-    return { index, chunk: { kind: entry.kind, id, links: entry.links.slice(), plaintext } };
+    const { kind } = entry;
+    if (frame.writes === undefined || !isContent(kind))
+      return { index, chunk: { kind, id, links: entry.links.slice(), plaintext } };
+    const written = frame.writes.map((write) => writeOut(plaintext, write));
+    return { index, chunk: { kind, id, links: NO_LINKS, plaintext: NOTHING }, written };
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
     return { index, error: { code: error.code, data: error.data, reason: error.message } };
+  }
+}
+
+/** Only such chunks may be read as content of files (format §3.1). */
+export const isContent = (kind: Kind): boolean => kind === KIND.data || kind === KIND.bundle;
+
+const NOTHING = new Uint8Array(0);
+
+function writeOut(plaintext: Uint8Array, { fd, from, length, position }: Write): WriteResult {
+  if (from + length > plaintext.length) return 'short';
+  try {
+    for (let done = 0; done < length; ) done += writeSync(fd, plaintext, from + done, length - done, position + done);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (typeof code !== 'string') throw error;
+    return code;
   }
 }
 

@@ -20,20 +20,19 @@ import type { ArchiveEndpoint } from '../endpoint/endpoint.ts';
 import { ArchiveError } from '../errors.ts';
 import { toHex } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
-import { KIND } from '../format/kinds.ts';
 import type { Segment, TreeEntry } from '../format/tree.ts';
 import { createDiskTarget } from '../target/disk-target.ts';
 import type { FileTarget } from '../target/file-target.ts';
 import { ahead } from './ahead.ts';
 import type { OpenedChunk } from './chunk-reader.ts';
-import { createDecodePool } from './decode-pool.ts';
+import { createDecodePool, type DecodePool } from './decode-pool.ts';
 import type { ExistingMode } from './existing.ts';
-import { transferable } from './open-frame.ts';
+import { isContent, transferable } from './open-frame.ts';
 import type { PathLike } from './path.ts';
 import { type Counts, Report, type RestoreEvent, type RestoreResult } from './report.ts';
 import { segmentsOf } from './segments.ts';
-import { createSessionReader, type SessionReader } from './session-reader.ts';
-import { type FileJob, TreeWriter } from './tree-writer.ts';
+import { createSessionReader, type Lending, type SessionReader, type Write } from './session-reader.ts';
+import { type FileJob, runsPast, TreeWriter } from './tree-writer.ts';
 import { pathOf, type WalkItem, walkTree } from './walk.ts';
 import { type Use, Window } from './window.ts';
 
@@ -73,17 +72,23 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const reader = createSessionReader({ endpoint: options.endpoint, opener: pool });
   const report = new Report({ ...options, now: options.now ?? Date.now });
   try {
-    return await (options.dryRun ? planInto(options, reader, report) : writeInto(options, reader, report));
+    return await (options.dryRun ? planInto(options, reader, report) : writeInto(options, reader, report, pool));
   } finally {
     await Promise.allSettled([reader.close(), pool.close()]); // the outcome is decided; a session left open ends by itself
   }
 }
 
-async function writeInto(options: RestoreOptions, reader: SessionReader, report: Report): Promise<RestoreResult> {
+async function writeInto(
+  options: RestoreOptions,
+  reader: SessionReader,
+  report: Report,
+  pool: DecodePool,
+): Promise<RestoreResult> {
   const target = openTarget(options.target);
   try {
     await new Filling(options, reader, report, writing(options, reader, report, target)).run();
   } finally {
+    await pool.close(); // its threads may be writing to files that closing would discard
     if (target !== options.target) target.close();
   }
   return report.result('restored', reader.stats());
@@ -219,10 +224,45 @@ function writing(options: RestoreOptions, reader: SessionReader, report: Report,
         if (!(answer instanceof ArchiveError)) for (const buffer of transferable(answer.plaintext)) buffer.transfer(0);
         report.progress(reader.stats().bytesRead);
       };
-      await reader.stream(window.ids, deliver, signal);
+      const lending = lendingOf(window, writer, () => report.progress(reader.stats().bytesRead));
+      await reader.stream(window.ids, deliver, signal, lending);
       const files = writer.settleLinks();
       if (files.length === 0) writer.settleDirectories();
       return files;
+    },
+  };
+}
+
+/** Shorter segments are not worth a descriptor lent and given back. */
+const WORTH_LENDING = 65_536;
+
+/** Chunks that only large segments need are written by the threads that open them. */
+function lendingOf(window: Window<FileJob>, writer: TreeWriter, onDone: () => void): Lending {
+  const lent = new Map<number, { readonly use: Use<FileJob>; readonly writes: number }[]>();
+  return {
+    lend: (chunk) => {
+      const uses = window.usesOf(chunk);
+      if (uses.some(({ segment }) => segment.length < WORTH_LENDING)) return null;
+      const writes: Write[] = [];
+      const given = uses.flatMap((use) => {
+        const own = writer.lend(use.file, use.position, use.segment);
+        if (own === null) return [];
+        writes.push(...own);
+        return [{ use, writes: own.length }];
+      });
+      if (given.length > 0) lent.set(chunk, given);
+      return given.length > 0 ? writes : null;
+    },
+    giveBack: (chunk, written) => {
+      let at = 0;
+      for (const { use, writes } of lent.get(chunk) ?? []) {
+        const results = written === null ? null : written.slice(at, at + writes);
+        writer.giveBack(use.file, use.position, use.segment, results);
+        at += writes;
+      }
+      lent.delete(chunk);
+      if (written !== null) window.take(chunk);
+      onDone();
     },
   };
 }
@@ -237,10 +277,9 @@ function put(writer: TreeWriter, { file, position, segment }: Use<FileJob>, answ
 function pieceOf(answer: OpenedChunk | ArchiveError, { offset, length, id }: Segment): Uint8Array | ArchiveError {
   if (answer instanceof ArchiveError) return answer;
   const { kind, plaintext } = answer;
-  if (kind !== KIND.data && kind !== KIND.bundle)
+  if (!isContent(kind))
     return new ArchiveError('chunk_unexpected', { id, detail: `kind ${kind} in the place of a file's content` });
-  if (offset + length > plaintext.length)
-    return new ArchiveError('format_invalid', { id, record: 'segment', detail: 'it runs past its chunk' });
+  if (offset + length > plaintext.length) return runsPast(id);
   return plaintext.subarray(offset, offset + length);
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -112,7 +112,36 @@ describe('a restore that was stopped', () => {
       await resumes(archive, to);
     }
   });
+
+  it('says so too when it is the threads that find it full', { skip: process.platform !== 'linux' }, async () => {
+    const node = tree({ a: numbers(200_000), b: numbers(300_000) });
+    const { endpoint, keys, root } = await buildArchive(node, { piece: 100_000, packSize: 1 << 20 });
+    const fd = openSync('/dev/full', 'w');
+    for (const workers of [0, 2]) {
+      const to = fresh();
+      const real = createDiskTarget(to);
+      const target = lendingFull(real, fd);
+      await assert.rejects(restore({ endpoint, keys, root, target, workers }), { code: 'target_full' });
+      real.close();
+      assert.deepEqual(readdirSync(to), []);
+      const result = await restore({ endpoint, keys, root, target: { dir: to }, workers });
+      assert.equal(result.ok, true);
+      assert.deepEqual(scan(to), expected(node));
+    }
+    closeSync(fd);
+  });
 });
+
+/** A target that lends descriptors of a device without space. */
+function lendingFull(target: FileTarget, fd: number): FileTarget {
+  const lend: FileTarget['lend'] = (file) => (target.lend(file) === null ? null : fd);
+  return new Proxy(target, {
+    get: (inner, key) => {
+      const member = key === 'lend' ? lend : inner[key as keyof FileTarget];
+      return typeof member === 'function' ? member.bind(inner) : member;
+    },
+  });
+}
 
 /** A target that has no space after so many writes. */
 function full(target: FileTarget, writes: number): FileTarget {

@@ -26,17 +26,49 @@ export type FrameToOpen = {
   readonly at: number;
   readonly length: number;
   readonly id: Uint8Array;
+  /** Where its content goes instead of back to the receiver, if it is content (kinds data and bundle). */
+  readonly writes?: readonly Write[];
 };
+
+/** Bytes of a chunk that belong into an open file. */
+export type Write = {
+  readonly fd: number;
+  /** In the chunk. */
+  readonly from: number;
+  readonly length: number;
+  /** In the file. */
+  readonly position: number;
+};
+
+/** What came of a write: `null` is done, `short` means that the chunk ends before the bytes do, anything else is the system's code. */
+export type WriteResult = string | null;
 
 /** Called once per chunk, as they come; `chunk` is the index in the question. */
 export type Deliver = (chunk: number, answer: OpenedChunk | ArchiveError) => void;
+
+/** As Deliver; `written`, one for each of the frame's writes, when its content went into files. */
+export type DeliverOpened = (
+  chunk: number,
+  answer: OpenedChunk | ArchiveError,
+  written?: readonly WriteResult[],
+) => void;
+
+/**
+ * Lets large content go from the thread that opens it straight into files: it would cost the receiver, which is one thread, as much as all else it does.
+ * Asked before a chunk is opened; each chunk that was lent for is given back, `written` null when nothing of it was written: then
+ * it is delivered, or looked for again, as usual.
+ */
+export interface Lending {
+  lend(chunk: number): readonly Write[] | null;
+  giveBack(chunk: number, written: readonly WriteResult[] | null): void;
+}
 
 /**
  * Opens frames (format §3.2). Owes: `deliver` once for each frame, with what it held or why it does not open; the next ones not before `deliver`
  * returns, however many were asked for, so that the receiver decides the pace. `range` belongs to the opener.
  */
 export interface FrameOpener {
-  open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: Deliver): Promise<void>;
+  open(range: Uint8Array, frames: readonly FrameToOpen[], deliver: DeliverOpened): Promise<void>;
 }
 
 export type ReadStats = { readonly packs: number; readonly reads: number; readonly bytesRead: number };
@@ -45,7 +77,7 @@ type Reading = { readonly packs: Set<string>; reads: number; bytesRead: number }
 
 export interface SessionReader extends ChunkReader {
   /** Delivers each chunk as it comes, in the order that reads best. Ids must be unique. */
-  stream(ids: readonly Uint8Array[], deliver: Deliver, signal?: AbortSignal): Promise<void>;
+  stream(ids: readonly Uint8Array[], deliver: Deliver, signal?: AbortSignal, lending?: Lending): Promise<void>;
   /** The reads that `stream` would begin with, and the chunks that have no location. */
   plan(ids: readonly Uint8Array[], signal?: AbortSignal): Promise<{ reads: Read[]; missing: number[] }>;
   /** What was read so far. */
@@ -79,8 +111,8 @@ const LOSS: ReadonlySet<ArchiveErrorCode> = new Set<ArchiveErrorCode>([
 export function createSessionReader(options: SessionReaderOptions): SessionReader {
   const sessions = new Sessions(options.endpoint, options.purpose ?? 'restore');
   const reading: Reading = { packs: new Set(), reads: 0, bytesRead: 0 };
-  const stream: SessionReader['stream'] = (ids, deliver, signal) =>
-    new Streaming(sessions, options, reading, ids, deliver, signal).run();
+  const stream: SessionReader['stream'] = (ids, deliver, signal, lending) =>
+    new Streaming(sessions, options, reading, ids, deliver, signal, lending).run();
   return {
     stats: () => ({ ...reading, packs: reading.packs.size }),
     stream,
@@ -188,6 +220,7 @@ class Streaming {
   private readonly ids: readonly Uint8Array[];
   private readonly deliver: Deliver;
   private readonly signal: AbortSignal | undefined;
+  private readonly lending: Lending | undefined;
 
   constructor(
     sessions: Sessions,
@@ -196,7 +229,9 @@ class Streaming {
     ids: readonly Uint8Array[],
     deliver: Deliver,
     signal: AbortSignal | undefined,
+    lending: Lending | undefined,
   ) {
+    this.lending = lending;
     this.sessions = sessions;
     this.options = options;
     this.reading = reading;
@@ -257,9 +292,18 @@ class Streaming {
   private async readAndOpen(read: Read, places: ReadonlyMap<number, PlacedChunk>): Promise<void> {
     const range = await this.readRange(read, places);
     if (range === null) return;
-    const frames = read.frames.map((frame) => ({ ...frame, id: this.ids[frame.chunk] as Uint8Array }));
-    await this.options.opener.open(range, frames, (chunk, answer) => {
+    const lent = new Set<number>();
+    const frames = read.frames.map((frame): FrameToOpen => {
+      const id = this.ids[frame.chunk] as Uint8Array;
+      const writes = this.lending?.lend(frame.chunk) ?? null;
+      if (writes === null) return { ...frame, id };
+      lent.add(frame.chunk);
+      return { ...frame, id, writes };
+    });
+    await this.options.opener.open(range, frames, (chunk, answer, written) => {
       this.signal?.throwIfAborted();
+      if (lent.has(chunk)) this.lending?.giveBack(chunk, written ?? null);
+      if (written !== undefined) return;
       if (answer instanceof ArchiveError && LOSS.has(answer.code)) this.fail(chunk, answer, places);
       else this.deliver(chunk, answer);
     });

@@ -14,13 +14,14 @@
  * ```
  */
 import { ArchiveError } from '../errors.ts';
-import type { TreeEntry } from '../format/tree.ts';
+import type { Segment, TreeEntry } from '../format/tree.ts';
 import type { FileTarget, NewFile, TargetDirectory } from '../target/file-target.ts';
 import { isRight } from './existing.ts';
 import { HardLinks } from './hard-links.ts';
 import type { Report } from './report.ts';
 import { makeRoom, type RoomOptions, type Spot, shown, spotOf } from './room.ts';
 import { dataLength, type Placer, placerOf } from './segments.ts';
+import type { Write, WriteResult } from './session-reader.ts';
 import type { WalkDirectory, WalkItem } from './walk.ts';
 
 export type Place = {
@@ -111,6 +112,42 @@ export class TreeWriter {
       job.missing -= bytes.length;
       if (job.missing === 0) this.complete(job);
     });
+  }
+
+  /**
+   * Where a segment's bytes belong, for another thread to write; null when they have to come through `write`. Given back by `giveBack`, in which
+   * `results` null means that nothing was written.
+   */
+  lend(job: FileJob, position: number, { offset, length }: Segment): Write[] | null {
+    let writes: Write[] | null = null;
+    if (job.ended) return null;
+    this.guardJob(job, () => {
+      job.file ??= this.target.createFile(job.spot.at, job.entry);
+      const fd = this.target.lend(job.file);
+      if (fd === null) return;
+      writes = job.placer(position, length).map((stretch) => ({
+        fd,
+        from: offset + stretch.position - position,
+        length: stretch.length,
+        position: stretch.offset,
+      }));
+    });
+    return writes;
+  }
+
+  giveBack(job: FileJob, position: number, { id, length }: Segment, results: readonly WriteResult[] | null): void {
+    const last = job.placer(position, length).at(-1);
+    const end = last === undefined || results === null ? 0 : last.offset + last.length;
+    this.guard(job.spot, () => this.target.giveBack(job.file as NewFile, end));
+    if (job.ended || results === null) return;
+    const code = results.find((result) => result !== null);
+    if (code === 'short') this.fail(job, runsPast(id));
+    else
+      this.guardJob(job, () => {
+        if (code !== undefined) throw Object.assign(new Error(`${code}: write`), { code });
+        job.missing -= length;
+        if (job.missing === 0) this.complete(job);
+      });
   }
 
   /** Its content cannot be had. */
@@ -320,6 +357,9 @@ export class TreeWriter {
     }
   }
 }
+
+export const runsPast = (id: Uint8Array): ArchiveError =>
+  new ArchiveError('format_invalid', { id, record: 'segment', detail: 'it runs past its chunk' });
 
 /** `EACCES` and the like; null for errors that are not the system's. */
 function systemCode(error: unknown): string | null {

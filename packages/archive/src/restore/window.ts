@@ -42,6 +42,10 @@ export class Window<F> {
     this.count++;
   }
 
+  usesOf(chunk: number): readonly Use<F>[] {
+    return this.uses[chunk] ?? [];
+  }
+
   /** The uses of a chunk, which are let go of. */
   take(chunk: number): readonly Use<F>[] {
     const uses = this.uses[chunk] ?? [];

@@ -12,11 +12,12 @@ import {
   rmdirSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { xattrs } from '../system/native.ts';
-import type { Attributes, FileTarget, TargetDirectory } from './file-target.ts';
+import type { Attributes, FileTarget, NewFile, TargetDirectory } from './file-target.ts';
 import { ABILITIES } from './testing/abilities.ts';
 
 /** A target whose root is the folder `root`; `outside` is a folder beside it with a file `precious` in it. */
@@ -125,6 +126,30 @@ const CHECKS: Readonly<Record<string, (scene: Scene) => void>> = {
     }
     for (const index of files.keys())
       assert.equal(readFileSync(`${root}/f${index}`, 'utf8'), [0, 1, 2].map((p) => 'xyz'[(index + p) % 3]).join(''));
+  },
+  'lends a file to other writers, and neither closes nor forgets it meanwhile': ({ target, root }) => {
+    const lent = target.createFile(target.root);
+    const fd = target.lend(lent);
+    if (fd === null) return assert.equal(target.lend(lent), null);
+    assert.equal(target.lend(lent), fd);
+    const others = Array.from({ length: 5 }, () => target.createFile(target.root));
+    for (const other of others) target.write(other, 0, name('other'));
+    writeSync(fd, 'lent', 3);
+    target.giveBack(lent, 7);
+    target.discard(others[0] as NewFile);
+    writeSync(fd, 'abc', 0);
+    target.giveBack(lent, 3);
+    target.complete(lent, 7, ATTRIBUTES);
+    assert.ok(target.publish(lent, name('a')));
+    assert.equal(readFileSync(`${root}/a`, 'utf8'), 'abclent');
+
+    const unwanted = target.createFile(target.root);
+    const open = target.lend(unwanted) as number;
+    target.discard(unwanted);
+    writeSync(open, 'too late', 0);
+    const during = readdirSync(root).length;
+    target.giveBack(unwanted, 8);
+    assert.equal(readdirSync(root).length, during - 1);
   },
   'makes links, FIFOs and further names': ({ target, root }) => {
     assert.ok(target.makeSymlink(target.root, name('link'), name('nowhere/\xff')));

@@ -8,7 +8,6 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import {
   type BigIntStats,
-  closeSync,
   constants,
   linkSync,
   lstatSync,
@@ -22,7 +21,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { problemOfName } from '../format/tree-entry.ts';
-import { makeFifo, makeNode, O_PATH, openAt, renameAt, splitDevice } from '../system/native.ts';
+import { closeAt, makeFifo, makeNode, O_PATH, openAt, renameAt, splitDevice } from '../system/native.ts';
 import { createAttributeSetter, DESCRIPTOR_GRIP, PATH_GRIP } from './attributes.ts';
 import type {
   Attributes,
@@ -157,7 +156,7 @@ class DiskTarget implements FileTarget {
       const source = Buffer.concat([Buffer.from(`/proc/self/fd/${held}/`), this.checked(fromName)]);
       return unlessRefused(() => linkSync(source, this.at(directory, name)));
     } finally {
-      closeSync(held);
+      closeAt(held);
     }
   }
 
@@ -179,6 +178,14 @@ class DiskTarget implements FileTarget {
     if (!this.move(disk.directory, disk.name, this.checked(name), options?.replace ?? false)) return false;
     this.files.published(disk);
     return true;
+  }
+
+  lend(file: NewFile): number | null {
+    return this.files.lend(file as DiskFile);
+  }
+
+  giveBack(file: NewFile, end: number): void {
+    this.files.giveBack(file as DiskFile, end);
   }
 
   discard(file: NewFile): void {

@@ -106,6 +106,13 @@ export interface FileTarget {
    */
   createFile(directory: TargetDirectory, attributes?: Attributes): NewFile;
   write(file: NewFile, position: number, bytes: Uint8Array): void;
+  /**
+   * A descriptor through which another thread may write to the file until it is given back; null where there is none. As often lent as given
+   * back. A file that is lent stays open: `discard` waits for it, `complete` is not called. (must: else the number stands for another file)
+   */
+  lend(file: NewFile): number | null;
+  /** `end`: where in the file that ends which was written through the descriptor. */
+  giveBack(file: NewFile, end: number): void;
   /** Ends the content: `size` bytes, with holes where nothing was written. Sets the attributes. */
   complete(file: NewFile, size: number, attributes: Attributes): Lack[];
   /** Gives a complete file its name; `false` when it is taken, and the file still waits. With `replace` it takes the place of any file. */
@@ -126,6 +133,6 @@ export interface FileTarget {
   /** Removes what a killed restore left in this directory under names of its own; answers how many. */
   sweep(directory: TargetDirectory): number;
 
-  /** Discards what was not published and lets go of all descriptors. */
+  /** Discards what was not published and lets go of all descriptors. Whoever something is lent to must have stopped. */
   close(): void;
 }

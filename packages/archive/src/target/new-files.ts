@@ -6,7 +6,7 @@
  * costs. What a directory does to what is made in it (umask, default ACL, inherited group) is learned from the first file.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { openAt } from '../system/native.ts';
+import { closeAt, openAt } from '../system/native.ts';
 import { type AttributeSetter, DESCRIPTOR_GRIP, type Made } from './attributes.ts';
 import type { Attributes, Lack, NewFile } from './file-target.ts';
 import type { DiskDirectory, Places } from './places.ts';
@@ -20,6 +20,10 @@ export type DiskFile = NewFile & {
   fd: number | null;
   /** Where the bytes written so far end. */
   end: number;
+  /** How often its descriptor is with other threads. */
+  lent: number;
+  /** It was discarded while it was lent. */
+  unwanted: boolean;
 };
 
 const MADE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
@@ -47,7 +51,8 @@ export class NewFiles {
     const mode = modeToMake(attributes);
     const name = this.names.next();
     const fd = this.openBelow(directory, name, MADE, mode);
-    const file = { directory, name, fd, end: 0, made: this.habitOf(directory).madeWith(mode, fd) };
+    const made = this.habitOf(directory).madeWith(mode, fd);
+    const file: DiskFile = { directory, name, made, fd, end: 0, lent: 0, unwanted: false };
     this.unfinished.add(file);
     this.keepOpen(file);
     return file;
@@ -57,6 +62,18 @@ export class NewFiles {
     const fd = this.descriptorOf(file);
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
     file.end = Math.max(file.end, position + bytes.length);
+  }
+
+  lend(file: DiskFile): number {
+    const fd = this.descriptorOf(file);
+    file.lent++;
+    return fd;
+  }
+
+  giveBack(file: DiskFile, end: number): void {
+    file.lent--;
+    file.end = Math.max(file.end, end);
+    if (file.lent === 0 && file.unwanted) this.discard(file);
   }
 
   complete(file: DiskFile, size: number, attributes: Attributes): Lack[] {
@@ -78,7 +95,8 @@ export class NewFiles {
   }
 
   discard(file: DiskFile): void {
-    if (!this.unfinished.delete(file)) return;
+    file.unwanted = true;
+    if (file.lent > 0 || !this.unfinished.delete(file)) return;
     this.shut(file);
     try {
       unlinkSync(this.places.at(file.directory, file.name));
@@ -88,7 +106,10 @@ export class NewFiles {
   }
 
   discardAll(): void {
-    for (const file of [...this.unfinished]) this.discard(file);
+    for (const file of [...this.unfinished]) {
+      file.lent = 0; // nobody writes any more
+      this.discard(file);
+    }
   }
 
   private descriptorOf(file: DiskFile): number {
@@ -111,14 +132,19 @@ export class NewFiles {
 
   private keepOpen(file: DiskFile): void {
     this.open.add(file);
-    const [oldest] = this.open.size > this.limit ? this.open : [];
-    if (oldest !== undefined) this.shut(oldest);
+    if (this.open.size <= this.limit) return;
+    for (const oldest of this.open) {
+      if (oldest === file || oldest.lent > 0) continue;
+      this.shut(oldest);
+      return;
+    }
   }
 
   private shut(file: DiskFile): void {
     if (file.fd === null) return;
     this.open.delete(file);
-    closeSync(file.fd);
+    if (this.places.byDescriptor) closeAt(file.fd);
+    else closeSync(file.fd);
     file.fd = null;
   }
 

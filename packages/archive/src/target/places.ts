@@ -9,7 +9,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, existsSync, lstatSync, openSync, type PathLike, statSync } from 'node:fs';
-import { O_PATH, openAt } from '../system/native.ts';
+import { closeAt, O_PATH, openAt } from '../system/native.ts';
 import type { TargetDirectory } from './file-target.ts';
 
 export type DiskDirectory = TargetDirectory & {
@@ -19,6 +19,8 @@ export type DiskDirectory = TargetDirectory & {
 };
 
 export interface Places {
+  /** Things are opened below descriptors (`openAt`), not by path. */
+  readonly byDescriptor: boolean;
   /** A path to use at once and once. `null` is the directory itself. */
   at(directory: DiskDirectory, name: Uint8Array | null): PathLike;
   /** A descriptor of the directory, where there is such a thing; it may be closed by the next call. */
@@ -68,7 +70,7 @@ export function descriptorPlaces(root: PathLike, limit: number = OPEN_DIRECTORIE
     for (const [directory, fd] of open) {
       open.delete(directory);
       if (last?.fd === fd) last = null;
-      closeSync(fd);
+      closeAt(fd);
       return;
     }
   };
@@ -80,6 +82,7 @@ export function descriptorPlaces(root: PathLike, limit: number = OPEN_DIRECTORIE
     return last;
   };
   return {
+    byDescriptor: true,
     at: (directory, name) => {
       const { prefix } = current(directory);
       return name === null ? prefix : Buffer.concat([prefix, name]);
@@ -87,7 +90,7 @@ export function descriptorPlaces(root: PathLike, limit: number = OPEN_DIRECTORIE
     descriptor: (directory) => current(directory).fd,
     close: () => {
       last = null;
-      for (const fd of open.values()) closeSync(fd);
+      for (const fd of open.values()) closeAt(fd);
       open.clear();
       closeSync(rootFd);
     },
@@ -118,6 +121,7 @@ export function verifiedPlaces(root: PathLike): Places {
     return path;
   };
   return {
+    byDescriptor: false,
     at: (directory, name) => native(name === null ? pathOf(directory) : join(pathOf(directory), name)),
     descriptor: () => null,
     close: () => {},
