@@ -225,7 +225,7 @@ export class Upload {
     const claim = { lowest };
     this.outstanding.add(claim);
     this.active++;
-    this.run(async () => {
+    void this.run(async () => {
       await this.turn();
       try {
         await this.put(pack);
@@ -265,7 +265,7 @@ export class Upload {
     const [next] = this.queue;
     if (next === undefined || this.sendingTrees || this.refused !== null || this.lowest() < next.mark) return;
     this.sendingTrees = true;
-    this.run(async () => {
+    void this.run(async () => {
       try {
         await this.put(next);
         this.queue.shift();
