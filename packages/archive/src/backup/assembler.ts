@@ -140,7 +140,7 @@ export class Assembler {
     const tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
     const totals = this.totals(node, live, view);
     const state = { fingerprint: NO_FINGERPRINT, tree, totals, oldestGone: oldestOf(gone) };
-    cache.put(node.hash, state, encodeRecord(node.path, live, gone));
+    cache.put(pathHash(node.path), state, encodeRecord(node.path, live, gone));
     return { tree, totals };
   }
 
@@ -219,8 +219,9 @@ export class Assembler {
       oldestGone: oldestOf(gone),
       totals: node.totals,
     };
-    node.base = cache.put(node.hash, state, bytes);
-    node.cacheRow = cache.find(node.hash);
+    const key = pathHash(node.path);
+    node.base = cache.put(key, state, bytes);
+    node.cacheRow = cache.find(key);
     this.made++;
   }
 

@@ -45,6 +45,7 @@ export class FileLog implements RecordLog {
   private last: Slot;
   private written: number;
   private readonly pending = new ByteWriter(WRITE_AT_ONCE + 65_536);
+  private closed = false;
 
   private constructor(fd: number, path: string, temporary: string | null, last: Slot, written: number) {
     this.fd = fd;
@@ -95,6 +96,7 @@ export class FileLog implements RecordLog {
   }
 
   read(at: number, length: number): Buffer {
+    this.checkOpen();
     if (at >= this.written) {
       return Buffer.from(this.pending.written().subarray(at - this.written, at - this.written + length));
     }
@@ -117,11 +119,19 @@ export class FileLog implements RecordLog {
   }
 
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     closeSync(this.fd);
     if (this.temporary) rmSync(this.temporary, { force: true });
   }
 
+  /** A run that was stopped may come here late, when the descriptor is another file's. */
+  private checkOpen(): void {
+    if (this.closed) throw new Error('The cache is closed.');
+  }
+
   private flush(): void {
+    this.checkOpen();
     const bytes = this.pending.written();
     for (let done = 0; done < bytes.length; )
       done += writeSync(this.fd, bytes, done, bytes.length - done, this.written + done);

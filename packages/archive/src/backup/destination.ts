@@ -34,6 +34,7 @@ export class Destination {
   /** Prefixes acknowledged since the last answer to `present`. */
   private acknowledged: Uint8Array[] = [];
   private underWay = 0;
+  private unlisted = false;
   private quiet: (() => void)[] = [];
   private committing: Promise<unknown> = Promise.resolve();
 
@@ -45,6 +46,11 @@ export class Destination {
   /** Opens the session and asks what is there. */
   async open(): Promise<void> {
     await this.use(async () => {});
+  }
+
+  /** There is too much for the destination to list it: only what is asked for is known. */
+  get mustAsk(): boolean {
+    return this.unlisted;
   }
 
   /** 16-byte prefixes of what is present. */
@@ -128,7 +134,8 @@ export class Destination {
   async close(): Promise<void> {
     const { session } = this;
     this.session = null;
-    if (session) await (await session).close();
+    // The outcome of the run is decided; a session that cannot be closed ends by itself.
+    if (session) await session.then((open) => open.close()).catch(() => {});
   }
 
   private current(): Promise<ArchiveSession> {
@@ -147,7 +154,10 @@ export class Destination {
     const before = this.known;
     const answer = await session.present(before.cursor, signal);
     this.known = applyPresent(before, answer);
-    if (this.table) this.reconcile(this.table, before, answer.full ? null : Buffer.from(answer.removed));
+    this.unlisted = answer.full && answer.prefixes.length === 0 && answer.total > 0;
+    // Without a list nothing can be doubted here: a tree that links what went away is refused.
+    if (this.table && !this.unlisted)
+      this.reconcile(this.table, before, answer.full ? null : Buffer.from(answer.removed));
     onEvent({ kind: 'session', epoch: session.epoch, renewed: this.table !== null });
     return session;
   }

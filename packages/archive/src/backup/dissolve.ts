@@ -4,10 +4,10 @@
  *
  * Only a walk of everything can tell, and only a run that changes something anyway does it: a run that finds nothing changed commits nothing.
  */
-import { ROW_LENGTH, sameRow } from '../source/rows.ts';
+import { fingerprintOf, ROW_LENGTH, sameRow } from '../source/rows.ts';
 import type { Cache } from './cache.ts';
 import type { Node } from './node.ts';
-import type { DirectoryRecord } from './record.ts';
+import { type DirectoryRecord, fingerprintOfRecord } from './record.ts';
 
 /** A bundle under half used is dissolved. */
 const USED_SHARE = 0.5;
@@ -24,6 +24,7 @@ type Use = { bytes: number; end: number };
 
 /** Marks the nodes that have such files. `null` when there is nothing to do. */
 export function chooseDissolved(nodes: readonly Node[], cache: Cache): Dissolve | null {
+  if (!nodes.some((node) => isChanged(node, cache))) return null;
   const used = new Map<string, Use>();
   for (const node of nodes) eachReused(node, cache, (record, entry) => count(used, record, entry));
   const chosen = choose(used, cache);
@@ -39,6 +40,14 @@ export function chooseDissolved(nodes: readonly Node[], cache: Cache): Dissolve 
     });
   }
   return dissolve;
+}
+
+/** A directory that is only looked at again, because something had changed just before, has not changed. */
+function isChanged({ listing, base, kind }: Node, cache: Cache): boolean {
+  if (listing === null || kind === 'closed') return kind === 'vanished';
+  if (base === null) return true;
+  const before = fingerprintOfRecord(cache.record(base));
+  return !before.equals(fingerprintOf(listing.rows, listing.names));
 }
 
 /** The live files whose content would be taken over from the record. */

@@ -12,13 +12,15 @@ import { type DirectoryRecord, SMALLEST_ENTRY } from './record.ts';
 const FIRST = 0x8000_0000;
 const MAX_KNOWN = 0x7fff_ff00;
 
+/** May the content of an entry of this record be referred to? */
+export type Usable = (record: DirectoryRecord) => (entry: number) => boolean;
+
 export class KnownFiles {
   private readonly places: RecordPlace[] = [];
   /** For each known file the index of its record's place, and its entry. */
   private readonly refs: number[] = [];
 
-  /** `usable` says whether an entry's content may be referred to. */
-  fill(cache: Cache, items: number, usable: (record: DirectoryRecord, entry: number) => boolean): FileTable {
+  fill(cache: Cache, items: number, usable: Usable): FileTable {
     const table = FileTable.forFiles(items + Math.min(this.count(cache), MAX_KNOWN));
     for (const row of cache.all()) this.addRecord(cache, cache.place(row), table, usable);
     return table;
@@ -36,17 +38,13 @@ export class KnownFiles {
     return Math.ceil(cache.recordBytes / SMALLEST_ENTRY);
   }
 
-  private addRecord(
-    cache: Cache,
-    place: RecordPlace,
-    table: FileTable,
-    usable: (record: DirectoryRecord, entry: number) => boolean,
-  ): void {
+  private addRecord(cache: Cache, place: RecordPlace, table: FileTable, usable: Usable): void {
     const record = cache.record(place);
+    const isUsable = usable(record);
     this.places.push(place);
     for (let i = 0; i < record.count && this.refs.length < MAX_KNOWN; i++) {
       const fileId = record.fileId(i);
-      if (fileId === undefined || !usable(record, i)) continue;
+      if (fileId === undefined || !isUsable(i)) continue;
       const value = FIRST + this.refs.length / 2;
       if (table.getOrSet(fileId, 0, value) < 0) this.refs.push(this.places.length - 1, i);
     }

@@ -18,7 +18,6 @@ export type NodeKind = 'listed' | 'as-before' | 'way' | 'kept' | 'vanished' | 'c
 
 export type Node = {
   readonly path: Buffer;
-  readonly hash: Buffer;
   readonly name: Buffer;
   readonly parent: Node | null;
   kind: NodeKind;

@@ -18,8 +18,9 @@ import { type PutChunk, TreeChunks } from './tree-chunks.ts';
 import type { Upload } from './upload.ts';
 import type { Skip } from './walk.ts';
 
-/** Full packs that may wait or be sent while the workers fill others; 16 MiB each. */
-const PACKS_UNDER_WAY = 2;
+/** Packs in memory beside those that the workers fill, 16 MiB each. When the network is the bottleneck, all of them are under way. */
+const PACKS_UNDER_WAY = 1;
+const FEWEST_PACKS = 3;
 
 export type RoundOptions = {
   readonly options: BackupOptions;
@@ -84,7 +85,7 @@ export class Round {
     const plan = planRound(input);
     this.plan = plan;
     const known = new KnownFiles();
-    const controls = Controls.create(plan.memory.jobs, pool.size + PACKS_UNDER_WAY);
+    const controls = Controls.create(plan.memory.jobs, Math.max(pool.size + PACKS_UNDER_WAY, FEWEST_PACKS));
     this.controls = controls;
     const assembler = this.makeAssembler(plan, known, goneBefore);
     this.assembler = assembler;
@@ -92,8 +93,9 @@ export class Round {
       for (let worker = 0; worker < pool.size; worker++) upload.addLoose(worker, null);
       return assembler.start();
     }
-    const files = known.fill(cache, plan.memory.items, (record, entry) => {
-      return new Presence(table, record).has(entry) && !input.dissolve?.(record, entry);
+    const files = known.fill(cache, plan.memory.items, (record) => {
+      const presence = new Presence(table, record);
+      return (entry) => presence.has(entry) && !input.dissolve?.(record, entry);
     });
     const done = this.receive(assembler);
     this.startJobs(plan, controls, files);

@@ -9,6 +9,7 @@ import { createSource } from '../source/node-source.ts';
 import { normalizeRoots } from '../source/paths.ts';
 import { ROW_LENGTH, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { SourceOptions } from '../source/source.ts';
+import { askForCached } from './ask.ts';
 import { Cache, CacheDamaged } from './cache.ts';
 import { findParent, type Link } from './chain.ts';
 import { ClaimTable } from './claim-table.ts';
@@ -90,13 +91,14 @@ export class Run {
     this.sharing = setInterval(() => this.share.set(cpuOf(options)), SHARE_EVERY_MS);
   }
 
-  execute(): Promise<BackupResult> {
+  async execute(): Promise<BackupResult> {
     if (this.cache.wasDamaged) this.emit({ kind: 'cache', problem: 'damaged', detail: 'read again from the start' });
-    const work = this.work().catch((error: unknown) => {
+    try {
+      return await Promise.race([this.work(), this.pool.failure, aborted(this.signal)]);
+    } catch (error) {
       if (error instanceof CacheDamaged) this.cache.discard();
       throw error;
-    });
-    return Promise.race([work, this.pool.failure, aborted(this.signal)]);
+    }
   }
 
   async close(): Promise<void> {
@@ -112,7 +114,7 @@ export class Run {
   private async work(): Promise<BackupResult> {
     const walk = await this.begin();
     this.signal.throwIfAborted();
-    const table = this.tableFor(walk);
+    const table = await this.tableFor(walk);
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {}); // whoever waits below races with it
     const upload: Upload = this.uploadTo(table, failure.reject, () => partial.check());
@@ -303,14 +305,16 @@ export class Run {
     return walk;
   }
 
-  private tableFor(walk: Walk): ClaimTable {
+  private async tableFor(walk: Walk): Promise<ClaimTable> {
     const { prefixes } = this.destination;
     const { min } = this.options.keys.bundleParams;
     const { bytes } = sizeOf(walk);
     const expected = walk.nodes.length * 2 + Math.ceil(bytes / Math.max(min, SMALLEST_CHUNK));
-    const table = ClaimTable.forIds(prefixes.length / 16 + expected);
+    const cached = this.destination.mustAsk ? this.cache.recordBytes / 32 : 0;
+    const table = ClaimTable.forIds(prefixes.length / 16 + cached + expected);
     for (let at = 0; at < prefixes.length; at += 16) table.addKnown(prefixes, at);
     this.destination.watch(table);
+    if (this.destination.mustAsk) await askForCached(this.destination, this.cache, table);
     return table;
   }
 

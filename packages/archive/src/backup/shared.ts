@@ -10,6 +10,7 @@
  * decides when all below k have; so what is stored never depends on which thread was faster (format §3.4). It cannot deadlock: a job
  * below k is always in the hands of a thread that goes on.
  */
+import { release } from '../crypto-node/release.ts';
 import { joinPath } from '../source/paths.ts';
 import { ByteWriter } from './byte-writer.ts';
 
@@ -60,6 +61,7 @@ export class PlanWriter {
     return this.jobs.length / JOB_WORDS;
   }
 
+  /** The writer must not be used afterwards. */
   finish(): PlanMemory {
     const items = this.items.finish();
     const bytes = this.bytes.finish();
@@ -69,6 +71,8 @@ export class PlanWriter {
     const target = Buffer.from(memory);
     target.set(items, alignUp(jobs.byteLength));
     target.set(bytes, alignUp(jobs.byteLength) + items.length);
+    release(items);
+    release(bytes);
     return { memory, jobs: this.jobCount, items: this.itemCount };
   }
 }

@@ -374,3 +374,22 @@ describe('a long run', () => {
     assert.deepEqual(scan(folder), scan(f.root));
   });
 });
+
+describe('a destination that holds more than it lists', () => {
+  it('is asked for what is about to be referred to', async (t) => {
+    const f = fixture(t);
+    for (let i = 0; i < 40; i++) f.file(`d${i % 4}/f${i}`, noise(`f${i}`, 2000));
+    const unlisted = async () =>
+      withSessions(await f.endpoint(), (inner) => ({
+        present: async (...args) => ({ ...(await inner.present(...args)), prefixes: new Uint8Array(0), full: true }),
+      }));
+    const first = await f.backup({ endpoint: await unlisted() });
+    f.file('d1/new', 'new');
+    const second = await f.backup({ endpoint: await unlisted() });
+    assert.ok(second.stats.bytesStored < first.stats.bytesStored / 10);
+    assert.ok(second.stats.filesRead < 4);
+    const { folder } = await f.restore();
+    assert.deepEqual(scan(folder), scan(f.root));
+    assert.equal((await f.backup({ endpoint: await unlisted() })).kind, 'current');
+  });
+});

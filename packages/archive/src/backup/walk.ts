@@ -65,11 +65,9 @@ export async function walkAll(input: WalkInput): Promise<Walk> {
 
 /** The node keeps no hold of the listing that its name came from. */
 export function makeNode(cache: Cache, path: Buffer, parent: Node | null, kind: NodeKind): Node {
-  const hash = pathHash(path);
-  const cacheRow = cache.find(hash);
+  const cacheRow = cache.find(pathHash(path));
   return {
     path,
-    hash,
     name: nameOf(path),
     parent,
     kind,
