@@ -4,7 +4,6 @@ import type { ArchiveKeys } from '../format/keys.ts';
 import type { SignMessage } from '../keys/snapshot.ts';
 import type { Exclusions, SourceModule } from '../source/source.ts';
 import type { Totals } from './cache.ts';
-import type { CutLimits } from './tree-chunks.ts';
 
 export type BackupOptions = {
   readonly endpoint: ArchiveEndpoint;
@@ -42,8 +41,6 @@ export type BackupOptions = {
   readonly signal?: AbortSignal;
   /** Another way to read files than this machine's file system. */
   readonly source?: SourceModule;
-  /** How the bytes of a directory are cut into parts; for trying small ones out. */
-  readonly cutLimits?: CutLimits;
 };
 
 export type BackupEvent =
