@@ -158,6 +158,22 @@ onBothDatabases('the index', (fresh) => {
       assert.ok((after?.losses ?? 0) > (before?.losses ?? 0), 'cursors are void');
     }));
 
+  test('a loss that is back before its trees were found takes none of them along', () =>
+    withIndex(async (index, archive) => {
+      const pack = await index.write((on) => addPack(on, archive, [frame(1), frame(10, 4, [1]), frame(11, 4, [10])]));
+      await index.write(async (on) => {
+        await markLost(on, archive, keys(pack.number, 1), 'missing', 5);
+        await addPack(on, archive, [frame(1)]);
+        await heal(on, archive, [prefixOf(chunkId(1))]);
+      });
+      const link = (child: number, parent: number) => ({
+        child: prefixOf(chunkId(child)),
+        parent: prefixOf(chunkId(parent)),
+      });
+      await index.write((on) => addLossLinks(on, archive, [link(10, 11), link(1, 10)]));
+      assert.deepEqual(await flags(index, archive, 1, 1, 10, 11), [1, 1, 1]);
+    }));
+
   test('a loss is forgotten when neither a location nor a tree refers to it', () =>
     withIndex(async (index, archive) => {
       const pack = await index.write((on) => addPack(on, archive, [frame(1), frame(10, 4, [1])]));

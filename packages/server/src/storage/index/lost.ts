@@ -96,8 +96,23 @@ export async function setSpread(on: On, archive: number, prefixes: readonly Uint
 
 export type LossLink = { readonly child: Uint8Array; readonly parent: Uint8Array };
 
-/** Trees that reach a loss; they stop being present. */
+/**
+ * Trees that reach a loss; they stop being present. A child that was stored again since it was found lost leads to nothing any more:
+ * `heal` was there before its links, and would never come back for them. Links may build on each other in any order.
+ */
 export async function addLossLinks(on: On, archive: number, links: readonly LossLink[]): Promise<void> {
+  for (let left = links; left.length > 0; ) {
+    const children = left.map(({ child }) => child);
+    const good = new Set((await onlyGood(on, archive, children)).map(toHex));
+    const leading = left.filter(({ child }) => !good.has(toHex(child)));
+    if (leading.length === 0) break;
+    await insertLossLinks(on, archive, leading);
+    left = left.filter(({ child }) => good.has(toHex(child)));
+  }
+  await countLoss(on, archive);
+}
+
+async function insertLossLinks(on: On, archive: number, links: readonly LossLink[]): Promise<void> {
   const json = JSON.stringify(links.map(({ child, parent }) => [toHex(child), toHex(parent)]));
   await sql`
     insert into lost_links (archive, child, parent)
@@ -107,7 +122,6 @@ export async function addLossLinks(on: On, archive: number, links: readonly Loss
     update chunks set lost = ${LOST.below}
     where archive = ${archive} and lost = ${LOST.no}
       and prefix in (select parent from ${records(on.kind, 'r', LINK_COLUMNS, json)})`.execute(on.db);
-  await countLoss(on, archive);
 }
 
 export async function hasLosses({ db }: On, archive: number): Promise<boolean> {
