@@ -29,7 +29,10 @@ describe('enrolment', () => {
     const device = testDevice(dir, 'laptop');
     const { code, stdout } = await device.run(...line, '--name', 'my laptop');
     assert.equal(code, 0, stdout);
-    const { device: made, sets } = JSON.parse(stdout) as { device: { name: string; guid: string }; sets: string[] };
+    const { device: made, sets } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+      device: { name: string; guid: string };
+      sets: string[];
+    };
     assert.equal(made.name, 'my laptop');
     assert.match(made.guid, /^\d{18,19}$/);
     assert.deepEqual(sets, ['Home']);
