@@ -4,6 +4,7 @@ import type { ArchiveKeys } from '../format/keys.ts';
 import type { SignMessage } from '../keys/snapshot.ts';
 import type { Exclusions, SourceModule } from '../source/source.ts';
 import type { Totals } from './cache.ts';
+import type { CutLimits } from './tree-chunks.ts';
 
 export type BackupOptions = {
   readonly endpoint: ArchiveEndpoint;
@@ -41,6 +42,8 @@ export type BackupOptions = {
   readonly signal?: AbortSignal;
   /** Another way to read files than this machine's file system. */
   readonly source?: SourceModule;
+  /** How large directories and lists are cut (format §5.4); small values make many parts out of little. */
+  readonly cutLimits?: CutLimits;
 };
 
 export type BackupEvent =

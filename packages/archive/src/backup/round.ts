@@ -115,8 +115,8 @@ export class Round {
   }
 
   private makeAssembler(plan: RoundPlan, known: KnownFiles, goneBefore: number): Assembler {
-    const { nodes, cache, table, links, crypto, excluded, skip, now } = this.given;
-    const trees = new TreeChunks(crypto, this.putTree());
+    const { nodes, cache, table, links, crypto, options, excluded, skip, now } = this.given;
+    const trees = new TreeChunks(crypto, this.putTree(), options.cutLimits);
     return new Assembler({ cache, table, links, known, trees, excluded, skip, now, goneBefore }, nodes, plan);
   }
 
