@@ -248,6 +248,23 @@ export async function deleteCondemned(
   return { rows: rows.length, bytes: rows.reduce((sum, row) => sum + row.length, 0) };
 }
 
+/**
+ * Deletes those of the locations that are bad and whose id lies elsewhere, good and not condemned, and counts them out of
+ * their packs. Returns how many.
+ */
+export async function deleteSuperseded(on: On, archive: number, keys: readonly ChunkKey[]): Promise<number> {
+  const { rows } = await sql<{ pack: number; length: number }>`
+    delete from chunks
+    where archive = ${archive} and lost = ${LOST.self}
+      and (prefix, pack) in (select prefix, pack from ${records(on.kind, 'r', KEY_COLUMNS, keyRecords(keys))})
+      and exists (
+        select 1 from chunks g where g.archive = ${archive} and g.prefix = chunks.prefix
+          and g.lost <> ${LOST.self} and g.label = 0)
+    returning pack, length`.execute(on.db);
+  await countOut(on, archive, rows);
+  return rows.length;
+}
+
 async function countOut(on: On, archive: number, gone: readonly { pack: number; length: number }[]): Promise<void> {
   for (const [pack, rows] of Map.groupBy(gone, (row) => row.pack)) {
     const bytes = rows.reduce((sum, row) => sum + row.length, 0);

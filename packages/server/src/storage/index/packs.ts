@@ -73,6 +73,18 @@ export const packsToVerify = ({ db }: On, archive: number, before: number): Prom
     .orderBy('number')
     .execute();
 
+/** Numbers of packs that the server itself found damaged or gone. */
+export async function packsInRuins({ db }: On, archive: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('packs')
+    .select('number')
+    .where('archive', '=', archive)
+    .where('state', 'in', [PACK_STATE.damaged, PACK_STATE.missing])
+    .where('rows', '>', 0)
+    .execute();
+  return rows.map((row) => row.number);
+}
+
 /** Packs with trees, the highest first: in this order most parents come before their children. */
 export const pageOfTreePacks = ({ db }: On, archive: number, below: number, limit: number): Promise<Pack[]> =>
   db

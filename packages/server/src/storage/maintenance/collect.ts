@@ -6,7 +6,7 @@
 //           raise the epoch, under the archive's row lock: younger sessions do not see what is condemned
 //   wait    until no session of a lower epoch is open
 //   rescue  mark from all snapshots and from every tree without a label; take the labels off all that is reached
-//   delete  the rows still condemned, then the packs that are empty
+//   delete  the rows still condemned, those of damaged packs whose ids were stored again, then the packs that are empty
 //
 // Only the raise is one step; all else is small, repeatable and may be killed. The stage is kept in the index, marks are
 // not: a stage that was interrupted begins again. One rule makes the rescue safe whatever retention does meanwhile: a
@@ -21,6 +21,7 @@ import {
   type ChunkKey,
   condemn,
   deleteCondemned,
+  deleteSuperseded,
   pageOfChunks,
   START,
   sift,
@@ -33,6 +34,7 @@ import {
   claimForDeletion,
   forgetGonePacks,
   packsBeingDeleted,
+  packsInRuins,
   packsOfRecentSessions,
   updatePack,
 } from '../index/packs.ts';
@@ -68,6 +70,7 @@ export async function collect(run: Run): Promise<CollectOutcome> {
   }
   if (stage === 'rescue') await rescue(run, result);
   if (stage !== null) await deleteRows(run, result);
+  await dropSuperseded(run);
   await deletePacks(run, result);
   return { kind: 'done', result };
 }
@@ -248,6 +251,22 @@ export async function deleteRows(run: Run, result: CollectResult): Promise<void>
     await forgetLosses(on, archive.number);
     await endCollection(on, archive.number);
   });
+}
+
+/**
+ * What lay in a pack that was found damaged or gone, and was stored again since, is not needed twice; without rows the
+ * rest of the pack goes too. Not what devices report: a report never deletes (ARCHIVE §5.7).
+ */
+export async function dropSuperseded(run: Run): Promise<void> {
+  const { point, archive } = run;
+  const packs = await point.index.read((on) => packsInRuins(on, archive.number));
+  if (packs.length === 0) return;
+  for (let after: ChunkKey | null = START; after !== null; ) {
+    const from: ChunkKey = after;
+    const page = await point.index.read((on) => sift(on, archive.number, from, PAGE, { packs }));
+    for (const some of batches(page.rows)) await run.step((on) => deleteSuperseded(on, archive.number, some));
+    after = page.last;
+  }
 }
 
 const PACKS_AT_ONCE = 64;

@@ -203,6 +203,30 @@ describe('verify', () => {
     );
   });
 
+  test('has nothing left to find when what was damaged is stored again and collect has been there', async () => {
+    const { site, packs } = await backedUp();
+    for (const pack of [packs.a, packs.u]) {
+      const bytes = await site.blobs.get(site.name(pack));
+      await site.blobs.put(site.name(pack), bytes.with(90, (bytes[90] as number) ^ 1));
+    }
+    await site.maintain('verify');
+    await site.backUp([data('a')]);
+    await site.laterBy();
+    await site.maintain('collect');
+    assert.equal(await site.row(packs.u).then((row) => row?.state), PACK_STATE.damaged, 'nothing stands for its tree');
+    await site.backUp([[tree('u', 'b')]]);
+    await site.laterBy();
+    await site.maintain('collect');
+    assert.deepEqual(await site.present(...ALL), [true, true, true, true, true]);
+    await site.maintain('verify');
+    assert.deepEqual([site.result().damagedPacks, site.alerts], [0, []]);
+    const left = await site.packs();
+    assert.deepEqual(
+      [packs.a, packs.u].filter((pack) => left.includes(site.name(pack))),
+      [],
+    );
+  });
+
   test('reads what it has not read for longest, and goes on where it was stopped', async () => {
     const { site } = await backedUp();
     const stop = new AbortController();
@@ -271,6 +295,17 @@ describe('a report by a device', () => {
     assert.deepEqual(await site.present(...ALL), [true, false, true, false, false]);
     await site.backUp([data('b')]);
     assert.deepEqual(await site.present(...ALL), [true, true, true, true, true]);
+  });
+
+  test('takes no location away, also when the id is stored again: it may be a lie', async () => {
+    const { site, packs } = await backedUp();
+    const session = await site.device.open();
+    await reportLost(site.point, site.device.ref(session), id('b'));
+    await site.device.close(session);
+    await site.backUp([data('b')]);
+    await site.laterBy();
+    await site.maintain('collect');
+    assert.equal((await site.row(packs.b))?.rows, 1);
   });
 
   test('does not miss a tree that is stored while the trees above are looked for', async () => {
