@@ -163,8 +163,9 @@ class Planner {
     node.sources = sources;
     for (let i = 0; i < record.live; i++) {
       sources[i] = fromRecord(i);
-      if (record.type(i) === TYPE.file && !this.isGood(record, presence, i))
-        this.want(node, i, record.rows, record.names);
+      if (record.type(i) !== TYPE.file || this.isGood(record, presence, i)) continue;
+      this.input.links.note(record.rows, i * ROW_LENGTH);
+      this.want(node, i, record.rows, record.names);
     }
   }
 

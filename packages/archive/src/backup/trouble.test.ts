@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { ArchiveEndpoint, ArchiveSession } from '../endpoint/endpoint.ts';
@@ -167,6 +167,7 @@ describe('a destination that lost something', () => {
     const f = fixture(t);
     for (let i = 0; i < 30; i++) f.file(`d${i % 3}/f${i}`, noise(`f${i}`, 3000));
     f.file('d1/large', noise('large', 500_000));
+    linkSync(f.file('d0/one', noise('linked', 2000)), join(f.root, 'd2/other name of one'));
     await f.backup();
     return f;
   }
