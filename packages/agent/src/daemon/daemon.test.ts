@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -87,6 +87,20 @@ async function serving(t: TestContext, device: TestDevice, clock: ReturnType<typ
     await look();
   };
   return { home, events, next, look, status, pass, stop, ended };
+}
+
+/** A program to its end; `code` null when there is no such program. */
+function run(program: string, words: readonly string[], env: Readonly<Record<string, string>>) {
+  return new Promise<{ code: number | null; output: string }>((resolve) => {
+    const child = spawn(program, words, {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+    child.once('error', () => resolve({ code: null, output }));
+    child.once('close', (code) => resolve({ code: code ?? 1, output }));
+  });
 }
 
 describe('the service', () => {
@@ -244,6 +258,26 @@ describe('the service', () => {
     while (!existsSync(join(world.home.run, 'status.json'))) await setImmediate();
     const status = JSON.parse(readFileSync(join(world.home.run, 'status.json'), 'utf8')) as Status;
     assert.equal(status.sets[0]?.name, 'home');
+  });
+
+  it('waits while its disk is full, says so, and goes on when there is space', async (t) => {
+    const { dir, device } = await enrolled(t);
+    // A file system of its own, which a user namespace may mount
+    const script = `
+      mount -t tmpfs -o size=3m none "$1/small" || exit 77
+      cp -a "$2/." "$1/small" && export HOLDFAST_HOME="$1/small" && head -c 4000000 /dev/zero > "$1/small/fill"
+      "$3" "$4" run > /dev/null & service=$!
+      until "$3" "$4" status --json | grep -q disk_full; do :; done
+      rm "$1/small/fill"
+      "$3" "$4" backup --set home || exit 1
+      kill $service && wait $service`;
+    mkdirSync(join(dir, 'small'));
+    const { node, script: program } = programOf({ home: '', root: false });
+    const words = [dir, device.shell.home, node, program];
+    const ended = await run('unshare', ['-Urm', 'sh', '-c', script, 'sh', ...words], { HOME: device.userHome });
+    if (ended.code === 77 || ended.code === null) return t.skip('no user namespaces here');
+    assert.equal(ended.code, 0, ended.output);
+    assert.match(ended.output, /home: snapshot/);
   });
 
   it("is started by its service file's line, and stopped by SIGTERM", async (t) => {

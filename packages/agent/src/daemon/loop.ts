@@ -4,16 +4,18 @@ import type { BackupSet } from '../sets/backup-set.ts';
 import type { Due, Walk } from '../sets/schedule.ts';
 import { type Device, readDevice } from '../state/device.ts';
 import { readPause } from '../state/pause.ts';
+import type { RunFailure } from '../state/run-record.ts';
 import { findSet, readSettings, type Settings, setsOf, valuesOf } from '../state/settings.ts';
 import { VERSION } from '../version.ts';
 import type { Handlers, Request } from './control.ts';
 import { type Decision, decide } from './decide.ts';
+import { failureOf } from './failure.ts';
 import { Latch } from './latch.ts';
 import { reportStatus } from './report-status.ts';
 import type { RunEvent, RunReport } from './run-report.ts';
 import { enrolled, Runner, type RunnerOptions } from './runner.ts';
 import { duesOf, setStatuses } from './set-status.ts';
-import { type DaemonStatus, type Status, writeStatus } from './status.ts';
+import { type DaemonStatus, type SetStatus, type Status, writeStatus } from './status.ts';
 import { Surroundings } from './surroundings.ts';
 
 /** The service's loop; see daemon.ts. One run at a time: several would only compete for the same disk and line. */
@@ -38,6 +40,8 @@ const LOOK_AROUND_MS = 60_000;
 /** After a failure, whatever its record says: a disk that is full cannot even take the record. */
 const HOLD_OFF_MS = 60_000;
 
+type HeldOff = { readonly until: number; readonly failure: RunFailure };
+
 export class Loop {
   private readonly options: LoopOptions;
   private readonly startedAt: number;
@@ -45,7 +49,7 @@ export class Loop {
   private readonly runner: Runner;
   private readonly wake = new Latch();
   private readonly asked: Asked[] = [];
-  private readonly heldOff = new Map<string, number>();
+  private readonly heldOff = new Map<string, HeldOff>();
   private settings: Settings;
   private device: Device | null;
   /** Stops the run that is due, not one that a person asked for. */
@@ -133,7 +137,7 @@ export class Loop {
     const now = time.now();
     const dues = duesOf(home, this.settings, watcher, now, zone).map((due) => ({
       ...due,
-      at: Math.max(due.at, this.heldOff.get(due.set.id) ?? 0),
+      at: Math.max(due.at, this.heldOff.get(due.set.id)?.until ?? 0),
     }));
     return decide({
       now,
@@ -176,7 +180,8 @@ export class Loop {
       const { message } = error as Error;
       if (code === 'interrupted') onEvent({ kind: 'note', set: set.name, text: 'stopped; what was sent is kept' });
       else {
-        this.heldOff.set(set.id, time.now() + HOLD_OFF_MS);
+        const now = time.now();
+        this.heldOff.set(set.id, { until: now + HOLD_OFF_MS, failure: failureOf(error, now, null) });
         onEvent({ kind: 'failed', set: set.name, code, message });
       }
     }
@@ -296,8 +301,16 @@ export class Loop {
       device: device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base },
       daemon: this.daemonStatus(),
       pause: readPause(home, now),
-      sets: setStatuses(home, this.settings, watcher, now, zone),
+      sets: setStatuses(home, this.settings, watcher, now, zone).map((set) => this.withFailure(set)),
     };
+  }
+
+  /** What the record could not take. */
+  private withFailure(set: SetStatus): SetStatus {
+    const held = this.heldOff.get(set.id);
+    if (held === undefined || set.run.failure !== null) return set;
+    const next = { ...set.next, at: Math.max(set.next.at, held.until), because: 'retry' as const };
+    return { ...set, next, run: { ...set.run, failure: held.failure } };
   }
 
   private daemonStatus(): DaemonStatus {

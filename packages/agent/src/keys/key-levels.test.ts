@@ -101,6 +101,21 @@ describe('who can open an archive', () => {
     const right = await enrol('third', '--archive-password-file', words);
     assert.equal(right.code, 0, right.stderr);
     assert.equal(await reads(third.device), 'Dear Carol');
+
+    const { archive } = await first.json<{ archive: string }>('key', 'show');
+    const store = ['--store', `file://${join(server.config.dataDir, 'store')}`, '--archive', archive];
+    const rescued = await first.run('restore', ...store, '--archive-password-file', words, '--to', 'rescued');
+    assert.equal(rescued.code, 0, rescued.stderr);
+    assert.equal(readFileSync(join(first.shell.cwd, 'rescued', first.path('letter.txt')), 'utf8'), 'Dear Carol');
+    const other = await first.run(
+      'snapshots',
+      '--store',
+      'https://example.org/store',
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /mount or copy it first/);
   });
 
   it('at level archive-password: the password can be changed, the level not be lowered', async (t) => {

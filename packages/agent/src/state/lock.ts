@@ -13,7 +13,8 @@ const BUSY = 5;
 export function tryLock(path: string, waitMs = 0): Lock | null {
   const database = new DatabaseSync(path, { timeout: waitMs });
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    // Without a journal on disk nothing is written: on a full disk a lock must still be had, to say that it is full
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode === BUSY) return null;

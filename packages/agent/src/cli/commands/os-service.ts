@@ -12,7 +12,8 @@ import { type Input, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 
 export async function run(action: string, context: Context, input: Input): Promise<undefined> {
-  const kind = (textOption(input, 'kind') as Kind | undefined) ?? kindOf(context.config.platform);
+  const usual = kindOf(context.config.platform) ?? (action === 'show' ? 'systemd' : null);
+  const kind = (textOption(input, 'kind') as Kind | undefined) ?? usual;
   if (kind === null) throw new AgentError('service_unsupported', { what: 'None of them runs here' });
   const { config } = context;
   const home = action === 'install' ? homeOf(context).dir : config.home;
