@@ -16,7 +16,7 @@ export type Death = {
   readonly nth: number;
   /** `half` of a write reaches the file; for other steps it is `before`. */
   readonly when: 'before' | 'half' | 'after';
-  /** Counts only steps whose subject (path, SQL text, method and path of a request) contains this. */
+  /** A regular expression: only steps count whose subject fits (paths, SQL text, method and path of a request). */
   readonly about?: string;
 };
 
@@ -49,10 +49,33 @@ const MOST: Readonly<Record<Step, number>> = {
   request: 25,
 };
 
-export function someDeath(random: Random, steps: readonly Step[]): Death {
+function someDeath(random: Random, steps: readonly Step[]): Death {
   const step = random.pick(steps);
   return { step, nth: random.magnitude(MOST[step]), when: random.pick(['before', 'half', 'after']) };
 }
 
-export const describeDeath = ({ step, nth, when, about }: Death): string =>
+/** How a process is to end: at a step of its own, or by SIGKILL after so many ms. */
+export type End = { readonly death?: Death; readonly killAfterMs?: number };
+
+/** By the clock, at any step, or at one of the moments. */
+export function someEnd(
+  random: Random,
+  tookMs: number,
+  steps: readonly Step[],
+  moments: Readonly<Record<string, Death>>,
+): { readonly end: End; readonly text: string } {
+  const how = random.next();
+  if (how < 0.35) {
+    const share = random.between(0.15, 1.05);
+    return { end: { killAfterMs: share * tookMs }, text: `killed at ${Math.round(share * 100)} %` };
+  }
+  if (how < 0.6) {
+    const [name, death] = random.pick(Object.entries(moments));
+    return { end: { death }, text: `dies ${name}` };
+  }
+  const death = someDeath(random, steps);
+  return { end: { death }, text: `dies ${describeDeath(death)}` };
+}
+
+const describeDeath = ({ step, nth, when, about }: Death): string =>
   `${when} ${step} ${nth}${about === undefined ? '' : ` of ${about}`}`;

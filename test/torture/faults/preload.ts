@@ -23,10 +23,9 @@ function moveClock(ms: number): void {
 
 async function watchFor(wanted: Death): Promise<void> {
   let count = 0;
-  const isIt = (step: Step, subject: unknown): boolean =>
-    step === wanted.step &&
-    (wanted.about === undefined || String(subject).includes(wanted.about)) &&
-    ++count === wanted.nth;
+  const about = new RegExp(wanted.about ?? '');
+  const isIt = (step: Step, subject: string): boolean =>
+    step === wanted.step && about.test(subject) && ++count === wanted.nth;
   watchFileSystem(isIt, wanted);
   await watchFileHandles(isIt, wanted);
   watchDatabase(isIt, wanted);
@@ -34,7 +33,7 @@ async function watchFor(wanted: Death): Promise<void> {
   syncBuiltinESMExports();
 }
 
-type IsIt = (step: Step, subject: unknown) => boolean;
+type IsIt = (step: Step, subject: string) => boolean;
 
 function die(): void {
   process.kill(process.pid, 'SIGKILL');
@@ -43,7 +42,8 @@ function die(): void {
 /** The original call with death around it. `half` does a part of it first. */
 function around(isIt: IsIt, { when }: Death, step: Step, original: Callable, half?: Callable): Callable {
   return function (this: unknown, ...args) {
-    if (!isIt(step, args[0])) return Reflect.apply(original, this, args);
+    if (!isIt(step, args.filter((arg) => typeof arg === 'string').join(' -> ')))
+      return Reflect.apply(original, this, args);
     if (when === 'half' && half !== undefined) {
       const done = Reflect.apply(half, this, args);
       if (done instanceof Promise) return done.then(die);

@@ -1,7 +1,7 @@
 /** The server dies while devices talk to it, or while it starts; it comes back on the same ports. */
 import assert from 'node:assert/strict';
 import { answer } from '../../../scripts/processes.ts';
-import { type Death, describeDeath, someDeath } from '../faults/faults.ts';
+import { type Death, type End, someEnd } from '../faults/faults.ts';
 import { requireCleanStore } from '../support/leftovers.ts';
 import { together } from '../support/together.ts';
 import { changeTree, rewriteLarge } from '../support/tree.ts';
@@ -14,13 +14,26 @@ const DONE = 0;
 const OFFLINE = 5;
 
 export const SERVER_MOMENTS: Readonly<Record<string, Death>> = {
-  'while a pack arrives': { step: 'write', nth: 20, when: 'half' },
-  'before a pack is synced': { step: 'sync', nth: 2, when: 'before', about: '' },
-  'before a pack gets its name': { step: 'link', nth: 1, when: 'before', about: '/store/tmp/' },
-  'when a pack has its name': { step: 'link', nth: 1, when: 'after', about: '/store/tmp/' },
-  'before a pack stands in the index': { step: 'statement', nth: 1, when: 'before', about: 'into "packs"' },
-  'when a snapshot has its name': { step: 'rename', nth: 1, when: 'after', about: '/store/tmp/' },
+  'while a pack arrives': { step: 'write', nth: 40, when: 'half' },
+  'before a pack gets its name': { step: 'rename', nth: 1, when: 'before', about: '/packs/' },
+  'before a pack stands in the index': { step: 'statement', nth: 1, when: 'before', about: 'insert into "packs"' },
+  'when a pack is about to be acknowledged': { step: 'rename', nth: 2, when: 'after', about: '/packs/' },
+  'when a snapshot has its name': { step: 'rename', nth: 1, when: 'after', about: '/snapshots/' },
+  'when a receipt has its name': { step: 'rename', nth: 1, when: 'after', about: '/receipts/' },
 };
+
+/** Some come only when something is dead. */
+export const MAINTENANCE_MOMENTS: Readonly<Record<string, Death>> = {
+  'between two of its transactions': { step: 'commit', nth: 4, when: 'after' },
+  'before the epoch is raised': { step: 'statement', nth: 1, when: 'before', about: 'update "archives" set "epoch"' },
+  'between condemning and deleting': { step: 'statement', nth: 1, when: 'before', about: 'delete from chunks' },
+  'when a pack is deleted': { step: 'unlink', nth: 1, when: 'after', about: '/packs/' },
+  'when a snapshot is deleted': { step: 'unlink', nth: 1, when: 'after', about: '/snapshots/' },
+  'when compaction has written a pack': { step: 'rename', nth: 1, when: 'after', about: '/packs/' },
+};
+
+const SERVER_STEPS = ['write', 'sync', 'rename', 'link', 'unlink', 'mkdir', 'statement', 'commit'] as const;
+const MAINTENANCE_STEPS = ['write', 'sync', 'rename', 'link', 'unlink', 'statement', 'commit'] as const;
 
 export const killServer: Round = {
   name: 'kill-server',
@@ -31,32 +44,27 @@ export const killServer: Round = {
       changeTree(device.tree, random);
       if (random.chance(0.6)) rewriteLarge(device.tree, LARGE_BYTES, random);
     }
-    if (random.chance(0.4)) {
-      const share = random.between(0.2, 1);
-      return `killed at ${Math.round(share * 100)} %, ${await serverDies(world, busy, share * world.took.backup)}`;
-    }
-    const death = someDeath(random, ['write', 'sync', 'rename', 'link', 'unlink', 'mkdir', 'statement', 'commit']);
-    return `dies ${describeDeath(death)}, ${await serverDies(world, busy, death)}`;
+    const { end, text } = someEnd(random, world.took.backup, SERVER_STEPS, SERVER_MOMENTS);
+    return `${text}, ${await serverDies(world, busy, end)}`;
   },
 };
 
-/** Devices back up; the server dies after so many ms, or at a step of its own, and is started again. */
-export async function serverDies(world: World, busy: readonly Device[], how: Death | number): Promise<string> {
-  const manifests = busy.map((device) => world.manifest(device));
-  if (typeof how !== 'number') {
+/** Devices back up; the server dies and is started again. */
+export async function serverDies(world: World, busy: readonly Device[], { death, killAfterMs }: End): Promise<string> {
+  const manifests = new Map(busy.map((device) => [device, world.manifest(device)]));
+  if (death !== undefined) {
     await world.stopServer();
-    if (!(await startsWith(world, how))) return finish(world, busy, 'died while it started');
+    if (!(await startsWith(world, death))) return finish(world, busy, 'died while it started');
   }
-  const running = busy.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE]));
+  const all = together(busy.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE])));
   const { server } = world;
-  const timer = typeof how === 'number' ? setTimeout(() => void server.stop('SIGKILL'), how) : undefined;
-  const all = together(running);
+  const timer = killAfterMs === undefined ? undefined : setTimeout(() => void server.stop('SIGKILL'), killAfterMs);
   const died = await Promise.race([server.ended.then(() => true), all.then(() => false)]);
   clearTimeout(timer);
   await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
   await world.startServer();
   const ended = await all;
-  for (const [i, device] of busy.entries()) await world.adopt(device, manifests[i] as never);
+  for (const [device, manifest] of manifests) await world.adopt(device, manifest);
   const codes = ended.map(({ code }) => code).join(' and ');
   return finish(world, busy, `${died ? 'died' : 'lived on'}, backups ended with ${codes}`);
 }
@@ -84,25 +92,21 @@ export const killMaintenance: Round = {
   weight: 5,
   async run(world, random) {
     const [writer, reader] = random.shuffled(world.devices) as [Device, Device];
+    // Only what is older than an hour is collected
+    if (random.chance(0.5)) await world.advance(2 * 3_600_000);
     changeTree(writer.tree, random);
     if (random.chance(0.5)) rewriteLarge(writer.tree, LARGE_BYTES, random);
-    const death = someDeath(random, ['write', 'sync', 'rename', 'link', 'unlink', 'statement', 'commit']);
-    const share = random.between(0.3, 1);
-    const how = random.chance(0.4) ? { killAfterMs: share * world.took.maintain } : { death };
-    const text = 'death' in how ? `dies ${describeDeath(death)}` : `killed at ${Math.round(share * 100)} %`;
-    return `${text}, ${await maintenanceDies(world, writer, reader, how)}`;
+    const { end, text } = someEnd(random, world.took.maintain, MAINTENANCE_STEPS, MAINTENANCE_MOMENTS);
+    return `${text}, ${await maintenanceDies(world, writer, reader, end)}`;
   },
 };
 
-type End = { readonly killAfterMs: number } | { readonly death: Death };
-
-export async function maintenanceDies(world: World, writer: Device, reader: Device, how: End): Promise<string> {
+export async function maintenanceDies(world: World, writer: Device, reader: Device, end: End): Promise<string> {
   const entry = world.ledger.newest(reader.name);
   assert.ok(entry);
-  const maintained = world.onServer(['maintain', 'all'], how);
+  const maintained = world.onServer(['maintain', 'all'], end);
   await together<unknown>([maintained, world.backup(writer), world.restores(entry)]);
   const first = await maintained;
-
   if (first.signal !== 'SIGKILL') answer(first);
   // A job that died holds its place for two minutes
   await world.advance(5 * 60_000);

@@ -18,14 +18,16 @@ import {
   type RunningServer,
   startServer,
 } from '../../../scripts/processes.ts';
-import { type Death, environmentOf } from '../faults/faults.ts';
+import { type Death, type End, environmentOf } from '../faults/faults.ts';
 import { Ledger, type Listed } from './ledger.ts';
 import { requireTidyHome } from './leftovers.ts';
 import type { Random } from './random.ts';
 import { makeTree, type TreeSize } from './tree.ts';
 
 export const SET = 'work';
-export const SMALL: TreeSize = { files: 300, largeBytes: 20_000_000 };
+/** Several packs. */
+export const LARGE: TreeSize = { files: 300, largeBytes: 20_000_000 };
+export const SMALL: TreeSize = { files: 200, largeBytes: 1_000_000 };
 const USER = 'ada';
 const OWNER = process.getuid?.() === 0;
 /** A process that takes longer hangs. */
@@ -39,35 +41,35 @@ export type BackupReport = {
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
   readonly stats: { readonly bytesStored: number };
 };
-export type RunFaults = {
-  readonly death?: Death | undefined;
-  /** SIGKILL after so many ms. */
-  readonly killAfterMs?: number | undefined;
-};
-
 export class World {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'holdfast-torture-'));
   readonly ledger = new Ledger();
   readonly random: Random;
+  private readonly size: TreeSize;
   readonly devices: Device[] = [];
   data: string = join(this.folder, 'server');
   clockMs = 0;
+  /** How many stay because of what only an old snapshot or a deleted file needs. */
+  damagedPacks = 0;
   /** How long the last undisturbed backup, restore and maintenance took, so that a kill can hit them. */
   readonly took = { backup: 1500, restore: 1500, maintain: 1500 };
   private ports: Ports | null = null;
   private running: RunningServer | null = null;
   private words = '';
+  private enrolment = '';
   private folders = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, size: TreeSize = LARGE) {
     this.random = random;
+    this.size = size;
   }
 
   /** A server, and two devices that have backed up once. */
   async begin(names: readonly string[] = ['laptop', 'desktop']): Promise<void> {
     await this.startServer();
-    const { password } = answer<{ password: string }>(await this.onServer(['admin', 'create', USER]));
-    writeFileSync(this.passwordFile, password, { mode: 0o600 });
+    const [made, shown] = await Promise.all([this.onServer(['admin', 'create', USER]), this.onServer(['enrolment'])]);
+    writeFileSync(this.passwordFile, answer<{ password: string }>(made).password, { mode: 0o600 });
+    this.enrolment = answer<{ enrolment: string }>(shown).enrolment;
     for (const name of names) await this.addDevice(name);
   }
 
@@ -122,7 +124,7 @@ export class World {
     await this.startServer();
   }
 
-  onServer(args: readonly string[], faults: RunFaults = {}): Promise<Ended> {
+  onServer(args: readonly string[], faults: End = {}): Promise<Ended> {
     return this.run((options) => holdfastServer([...args, '--data', this.data, '--json'], options), faults);
   }
 
@@ -148,11 +150,14 @@ export class World {
     return found;
   }
 
-  async addDevice(name: string, size: TreeSize = SMALL): Promise<Device> {
-    const device = { name, home: join(this.folder, `home-${name}`), tree: join(this.folder, `tree-${name}`) };
+  treeOf(device: string): string {
+    return join(this.folder, `tree-${device}`);
+  }
+
+  async addDevice(name: string, size: TreeSize = this.size): Promise<Device> {
+    const device = { name, home: join(this.folder, `home-${name}`), tree: this.treeOf(name) };
     makeTree(device.tree, size, this.random.fork(`tree of ${name}`));
-    const { enrolment } = answer<{ enrolment: string }>(await this.onServer(['enrolment']));
-    const enrol = ['enrol', enrolment, '--user', USER, '--password-file', this.passwordFile, '--name', name];
+    const enrol = ['enrol', this.enrolment, '--user', USER, '--password-file', this.passwordFile, '--name', name];
     answer(await this.onDevice(device, enrol));
     answer(await this.onDevice(device, ['sets', 'add', SET, device.tree, '--no-default-exclude']));
     this.devices.push(device);
@@ -160,7 +165,7 @@ export class World {
     return device;
   }
 
-  onDevice(device: Pick<Device, 'home'>, args: readonly string[], faults: RunFaults = {}): Promise<Ended> {
+  onDevice(device: Pick<Device, 'home'>, args: readonly string[], faults: End = {}): Promise<Ended> {
     return this.run((options) => holdfast(device.home, [...args, '--json'], options), faults);
   }
 
@@ -180,7 +185,7 @@ export class World {
   }
 
   /** A backup of which anything may have become; what it has stored is in the ledger afterwards. Returns how it ended. */
-  async disturbedBackup(device: Device, faults: RunFaults, accept: readonly number[] = [0]): Promise<Ended> {
+  async disturbedBackup(device: Device, faults: End, accept: readonly number[] = [0]): Promise<Ended> {
     const manifest = this.manifest(device);
     const ended = await this.onDevice(device, ['backup', '--set', SET], faults);
     if (ended.code === 0) this.acknowledged(device, ended, manifest);
@@ -238,7 +243,7 @@ export class World {
 
   /** What differs in a restore that lies in `to`: paths are kept below the root of the file system. */
   differences(entry: { device: string; manifest: Manifest }, to: string): Difference[] {
-    const tree = join(to, relative('/', join(this.folder, `tree-${entry.device}`)));
+    const tree = join(to, relative('/', this.treeOf(entry.device)));
     return compareManifests(entry.manifest, readManifest(tree, { owner: OWNER }));
   }
 
@@ -259,7 +264,7 @@ export class World {
   }
 
   /** The device itself while it is there, else the first. */
-  private readerOf(entry: { device: string }): Device {
+  readerOf(entry: { device: string }): Device {
     const reader = this.devices.find(({ name }) => name === entry.device) ?? this.devices[0];
     if (reader === undefined) throw new Error('no device');
     return reader;
@@ -282,7 +287,7 @@ export class World {
 
   private async run(
     start: (options: NonNullable<Parameters<typeof holdfast>[2]>) => Promise<Ended>,
-    { death, killAfterMs }: RunFaults,
+    { death, killAfterMs }: End,
   ): Promise<Ended> {
     let timer: NodeJS.Timeout | undefined;
     const signal = AbortSignal.timeout(HANGS_MS);
