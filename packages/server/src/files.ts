@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Files that must be whole or absent after a crash. */
@@ -23,13 +23,40 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** A name next to `path` for what is not whole yet. */
+const temporaryName = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+
+const UNFINISHED = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Removes what processes that died were writing in these folders; returns how many. Only the server does it, at its start:
+ * a command that runs beside it at that moment fails and is repeated.
+ */
+export async function sweepUnfinished(folders: readonly string[]): Promise<number> {
+  let removed = 0;
+  for (const folder of folders) {
+    for (const name of await readdir(folder).catch(noneIfAbsent)) {
+      if (!UNFINISHED.test(name)) continue;
+      await rm(join(folder, name), { recursive: true, force: true });
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+function noneIfAbsent(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
+}
+
 /** Writes under a temporary name, syncs, renames: `path` shows the old content or all of the new one. */
 export async function writeDurably(
   path: string,
   content: string | Uint8Array | AsyncIterable<Uint8Array>,
   mode: number = PRIVATE_FILE,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryName(path);
   try {
     const handle = await open(temporary, 'wx', mode);
     try {

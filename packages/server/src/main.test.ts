@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -105,8 +105,16 @@ test('a start removes what a server that was killed was writing', async () => {
   assert.equal(await first.stop('SIGKILL'), null);
   writeFileSync(join(tmp, 'half a pack'), 'HFPACK');
   utimesSync(join(tmp, 'half a pack'), 1_600_000_000, 1_600_000_000);
+  mkdirSync(join(dataDir, '.keystore.0123456789ab.tmp'));
+  writeFileSync(join(dataDir, '.keystore.0123456789ab.tmp/ca.key'), 'half a key');
+  writeFileSync(join(dataDir, 'keystore/.tls.pem.0123456789ab.tmp'), 'half a certificate');
   const again = await startAt(dataDir);
   assert.deepEqual(readdirSync(tmp), []);
+  const everything = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(
+    everything.filter((name) => name.endsWith('.tmp')),
+    [],
+  );
   assert.equal(await again.stop(), 0);
 });
 

@@ -8,6 +8,7 @@
  * `close` drains: no new requests, those in progress end, jobs end, databases close, the lock goes last.
  */
 
+import { dirname } from 'node:path';
 import { systemRoutes } from '@holdfast/protocol/authority-routes.ts';
 import type { Route } from '@holdfast/protocol/route.ts';
 import type { FastifyInstance } from 'fastify';
@@ -23,7 +24,7 @@ import { settingsOf } from './authority/settings/settings.ts';
 import { createPasswords, type Passwords } from './authority/sign-in/passwords.ts';
 import type { ServerConfig } from './config.ts';
 import { lockDataFolder } from './data-lock.ts';
-import { makePrivateFolder } from './files.ts';
+import { makePrivateFolder, sweepUnfinished } from './files.ts';
 import { type Foundation, openFoundation } from './foundation.ts';
 import { defaultAddress, hostNames } from './host-names.ts';
 import { createApp } from './http/app.ts';
@@ -65,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const lock = lockDataFolder(config.dataDir);
   const undo: (() => unknown)[] = [() => lock.release()];
   try {
+    await sweepUnfinished([config.dataDir, config.keystoreDir, config.dumpDir, dirname(config.kitFile)]);
     const server = await build(options, undo);
     return { ...server, close: () => runBackwards(undo) };
   } catch (error) {
