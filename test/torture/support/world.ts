@@ -4,6 +4,7 @@
  * Nouns: a *device* has a tree and a state folder; the *ledger* holds what was acknowledged; the *clock* is how far all
  * processes that start from now on are ahead of this machine.
  */
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -28,11 +29,14 @@ export const SET = 'work';
 /** Several packs. */
 export const LARGE: TreeSize = { files: 300, largeBytes: 20_000_000 };
 export const SMALL: TreeSize = { files: 200, largeBytes: 1_000_000 };
+const SERVER_FLAGS = ['--address', 'localhost', '--listen', '127.0.0.1', '--log-level', 'warn', '--show-words'];
 const USER = 'ada';
 const OWNER = process.getuid?.() === 0;
 /** A process that takes longer hangs. */
 const HANGS_MS = 180_000;
 
+/** Signs in with the password in `file`. */
+export type User = { readonly name: string; readonly file: string };
 export type Device = { readonly name: string; readonly home: string; readonly tree: string };
 export type BackupReport = {
   readonly kind: 'committed' | 'current';
@@ -51,8 +55,8 @@ export class World {
   clockMs = 0;
   /** How many stay because of what only an old snapshot or a deleted file needs. */
   damagedPacks = 0;
-  /** How long the last undisturbed backup, restore and maintenance took, so that a kill can hit them. */
-  readonly took = { backup: 1500, restore: 1500, maintain: 1500 };
+  /** How long the last undisturbed run of each took, so that a kill can hit one. */
+  readonly took = { backup: 1500, restore: 1500, maintain: 1500, start: 1500, enrol: 1500 };
   private ports: Ports | null = null;
   private running: RunningServer | null = null;
   private words = '';
@@ -105,9 +109,31 @@ export class World {
   /** On the same ports each time. Rejects when it dies before it is ready. */
   async startServer(death?: Death): Promise<void> {
     this.ports ??= await freePorts();
-    const flags = ['--address', 'localhost', '--listen', '127.0.0.1', '--log-level', 'warn', '--show-words'];
-    this.running = await startServer(this.data, this.ports, { flags, env: this.environment(death) });
+    const options = { flags: SERVER_FLAGS, env: this.environment(death) };
+    this.running = await startServer(this.data, this.ports, options);
     this.words ||= wordsIn(this.running.output());
+  }
+
+  /** Another server, in `data`, until it is ready or dies; returns whether it died. */
+  async startOnce(data: string, { death, killAfterMs }: End): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const onStart = (child: ChildProcess): void => {
+      if (killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+    };
+    try {
+      const began = performance.now();
+      const options = { flags: SERVER_FLAGS, env: this.environment(death), onStart };
+      const server = await startServer(data, await freePorts(), options);
+      this.took.start = performance.now() - began;
+      await server.stop();
+      return false;
+    } catch (error) {
+      if (death === undefined && killAfterMs === undefined) throw error;
+      if (!/the server ended with null/.test(String(error))) throw error;
+      return true;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async stopServer(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -154,15 +180,44 @@ export class World {
     return join(this.folder, `tree-${device}`);
   }
 
-  async addDevice(name: string, size: TreeSize = this.size): Promise<Device> {
+  async addDevice(name: string): Promise<Device> {
+    const device = this.newDevice(name);
+    answer(await this.enrol(device));
+    await this.takeIn(device);
+    return device;
+  }
+
+  /** A tree and the name of a state folder; nobody knows of it. */
+  newDevice(name: string): Device {
     const device = { name, home: join(this.folder, `home-${name}`), tree: this.treeOf(name) };
-    makeTree(device.tree, size, this.random.fork(`tree of ${name}`));
-    const enrol = ['enrol', this.enrolment, '--user', USER, '--password-file', this.passwordFile, '--name', name];
-    answer(await this.onDevice(device, enrol));
+    makeTree(device.tree, this.size, this.random.fork(`tree of ${name}`));
+    return device;
+  }
+
+  async enrol(
+    { home, name }: Device,
+    end: End = {},
+    user: User = { name: USER, file: this.passwordFile },
+  ): Promise<Ended> {
+    const who = ['--user', user.name, '--password-file', user.file, '--name', name];
+    const began = performance.now();
+    const ended = await this.onDevice({ home }, ['enrol', this.enrolment, ...who], end);
+    if (ended.code === 0) this.took.enrol = performance.now() - began;
+    return ended;
+  }
+
+  async newUser(name: string): Promise<User> {
+    const file = join(this.folder, `password of ${name}`);
+    const { password } = answer<{ password: string }>(await this.onServer(['user', 'create', name]));
+    writeFileSync(file, password, { mode: 0o600 });
+    return { name, file };
+  }
+
+  /** A device that is enrolled backs up for the first time. */
+  async takeIn(device: Device): Promise<void> {
     answer(await this.onDevice(device, ['sets', 'add', SET, device.tree, '--no-default-exclude']));
     this.devices.push(device);
     await this.backup(device);
-    return device;
   }
 
   onDevice(device: Pick<Device, 'home'>, args: readonly string[], faults: End = {}): Promise<Ended> {

@@ -1,0 +1,74 @@
+/** A server dies in its very first start, a device in its enrolment: the same command again ends it. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { answer } from '../../../scripts/processes.ts';
+import { type Death, type End, someEnd } from '../faults/faults.ts';
+import { requireTidyHome, requireWholeFiles } from '../support/leftovers.ts';
+import type { World } from '../support/world.ts';
+import type { Round } from './round.ts';
+
+const SERVER_STEPS = ['write', 'sync', 'rename', 'mkdir', 'statement', 'commit'] as const;
+const SERVER_MOMENTS: Readonly<Record<string, Death>> = {
+  'before the keystore is there': { step: 'rename', nth: 1, when: 'before', about: 'keystore$' },
+  'when the keystore is there': { step: 'rename', nth: 1, when: 'after', about: 'keystore$' },
+  'between its first migrations': { step: 'commit', nth: 2, when: 'before' },
+  'before the kit is there': { step: 'rename', nth: 1, when: 'before', about: 'recovery-kit' },
+  'when the kit is there': { step: 'rename', nth: 1, when: 'after', about: 'recovery-kit' },
+};
+
+export const killFirstStart: Round = {
+  name: 'kill-first-start',
+  weight: 1,
+  async run(world, random) {
+    const { end, text } = someEnd(random, world.took.start, SERVER_STEPS, SERVER_MOMENTS);
+    return `${text}, ${await firstStartDies(world, end)}`;
+  },
+};
+
+export async function firstStartDies(world: World, end: End): Promise<string> {
+  const data = mkdtempSync(join(world.folder, 'another server '));
+  const died = await world.startOnce(data, end);
+  assert.equal(await world.startOnce(data, {}), false);
+  requireWholeFiles(data);
+  assert.ok(existsSync(join(data, 'recovery-kit.age')), 'the kit is made in the end');
+  rmSync(data, { recursive: true });
+  return died ? 'died' : 'ended before';
+}
+
+const DEVICE_STEPS = ['write', 'sync', 'rename', 'mkdir', 'request'] as const;
+const DEVICE_MOMENTS: Readonly<Record<string, Death>> = {
+  'when the server knows it and it does not know it': { step: 'request', nth: 1, when: 'after', about: '^POST ' },
+  'when it has the key': { step: 'rename', nth: 1, when: 'after', about: 'identity' },
+  'before it is on the list of devices': { step: 'request', nth: 1, when: 'before', about: '^PUT .*/devices/' },
+  'when it is on the list of devices': { step: 'request', nth: 1, when: 'after', about: '^PUT .*/devices/' },
+};
+
+export const killEnrolment: Round = {
+  name: 'kill-enrolment',
+  weight: 2,
+  async run(world, random) {
+    const { end, text } = someEnd(random, world.took.enrol, DEVICE_STEPS, DEVICE_MOMENTS);
+    const name = `late ${random.below(2 ** 32).toString(36)}`;
+    const isFirst = random.chance(0.5);
+    const what = await enrolmentDies(world, name, end, isFirst);
+    return `${isFirst ? 'the first of a user' : 'another of a user'}: ${text}, ${what}`;
+  },
+};
+
+/** The first device of a user makes the archive, others join it. Afterwards it backs up, and restores. */
+export async function enrolmentDies(world: World, name: string, end: End, isFirst: boolean): Promise<string> {
+  const device = world.newDevice(name);
+  const user = isFirst ? await world.newUser(`user of ${name}`.replaceAll(' ', '-')) : undefined;
+  const first = await world.enrol(device, end, user);
+  if (first.signal === 'SIGKILL') answer(await world.enrol(device, {}, user));
+  else answer(first);
+  requireTidyHome(device.home);
+  await world.takeIn(device);
+  const entry = world.ledger.newest(name);
+  assert.ok(entry);
+  await world.restores(entry, isFirst ? device : world.devices[0]);
+  if (isFirst) world.ledger.drop(entry.snapshot); // nobody else sees it
+  world.forget(device);
+  return first.signal === 'SIGKILL' ? 'died' : 'ended before';
+}
