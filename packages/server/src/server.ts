@@ -56,6 +56,8 @@ export type RunningServer = {
   readonly foundation: Foundation;
   readonly authority: Authority;
   readonly routes: readonly Route[];
+  /** The index is in order: until then archive requests are told to come back. */
+  readonly storageReady: Promise<void>;
   enrolmentString(): Promise<string>;
   close(): Promise<void>;
 };
@@ -143,6 +145,7 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
     foundation,
     authority,
     routes: routes.map((r) => r.route),
+    storageReady: storage.ready,
     async enrolmentString() {
       return authority.enrolmentString((await theOrganization(kysely)).registration_key);
     },

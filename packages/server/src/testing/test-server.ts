@@ -59,6 +59,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const config = { ...loaded, ...(options.database && { database: options.database }) };
   const log = pino({ level: 'silent' });
   const server = await startServer({ config, log, passwords, ...(options.now && { now: options.now }) });
+  await server.storageReady;
   const { context, keystore } = server.foundation;
   const ca = keystore.ca.certificate;
   const base = `https://localhost:${server.httpsPort}`;
