@@ -151,7 +151,7 @@ export class World {
   }
 
   onServer(args: readonly string[], faults: End = {}): Promise<Ended> {
-    return this.run((options) => holdfastServer([...args, '--data', this.data, '--json'], options), faults);
+    return this.run((options) => holdfastServer([...args, '--data', this.data, '--json'], options), faults, args);
   }
 
   /** Maintenance beside the running server; its summary and its alerts. Rejects unless it ends well, or as `accept` says. */
@@ -221,7 +221,7 @@ export class World {
   }
 
   onDevice(device: Pick<Device, 'home'>, args: readonly string[], faults: End = {}): Promise<Ended> {
-    return this.run((options) => holdfast(device.home, [...args, '--json'], options), faults);
+    return this.run((options) => holdfast(device.home, [...args, '--json'], options), faults, args);
   }
 
   manifest(device: Device): Manifest {
@@ -343,17 +343,25 @@ export class World {
   private async run(
     start: (options: NonNullable<Parameters<typeof holdfast>[2]>) => Promise<Ended>,
     { death, killAfterMs }: End,
+    command: readonly string[],
   ): Promise<Ended> {
     let timer: NodeJS.Timeout | undefined;
+    let said = '';
     const signal = AbortSignal.timeout(HANGS_MS);
     try {
       return await start({
         env: this.environment(death),
         signal,
         onStart: (child) => {
+          child.stdout?.on('data', (text: Buffer) => {
+            said += text.toString();
+          });
           if (killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
         },
       });
+    } catch (error) {
+      if (signal.aborted) throw new Error(`"${command.join(' ')}" hangs; it has said\n${said}`, { cause: error });
+      throw error;
     } finally {
       clearTimeout(timer);
     }
