@@ -44,11 +44,18 @@ class Store {
     closePacks: () => {},
     givePermit: () => {},
     fail: (error) => {
-      throw error;
+      if (this.revoked === null) throw error;
+      this.failures++;
     },
   });
+  /** What every pack from now on is answered with. */
+  revoked: ArchiveError | null = null;
+  failures = 0;
+  asked = 0;
 
-  putPack({ bytes }: { bytes: Uint8Array }): Promise<'stored'> {
+  async putPack({ bytes }: { bytes: Uint8Array }): Promise<'stored'> {
+    this.asked++;
+    if (this.revoked && this.asked < 100) throw this.revoked;
     const frames = readPackTable(Uint8Array.from(bytes), keys.archiveId, newHash);
     return new Promise((resolve, reject) => {
       const answer = () => {
@@ -134,6 +141,21 @@ describe('sending packs', () => {
     upload.setBound(1, 5);
     await store.answerAll(() => 0);
     assert.deepEqual(store.order, ['tree']);
+  });
+
+  it('sends a tree pack that failed for good once only', async () => {
+    const store = new Store();
+    store.revoked = new ArchiveError('store_unavailable', {});
+    const { upload } = store;
+    const tree = frameOf('tree', new Uint8Array(0));
+    upload.addTree(tree.id, tree.frame);
+    upload.addLoose(0, null);
+    upload.addLoose(1, null);
+    void upload.sendTrees();
+    await new Promise((resolve) => setImmediate(resolve));
+    upload.setBound(0, 9);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([store.asked, store.failures], [1, 1]);
   });
 
   it('gives the trees back that were refused', async () => {

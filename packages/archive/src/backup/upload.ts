@@ -58,6 +58,8 @@ export class Upload {
   private mark = 0;
   private queue: TreePack[] = [];
   private sendingTrees = false;
+  /** Told to `fail`: a tree pack that could not be sent is not tried again. */
+  private failed = false;
   private loose: LoosePack[] = [];
   private settled: (() => void)[] = [];
   /** What the destination lacks, by its own account. */
@@ -263,7 +265,8 @@ export class Upload {
 
   private pump(): void {
     const [next] = this.queue;
-    if (next === undefined || this.sendingTrees || this.refused !== null || this.lowest() < next.mark) return;
+    if (next === undefined || this.failed || this.sendingTrees || this.refused !== null) return;
+    if (this.lowest() < next.mark) return;
     this.sendingTrees = true;
     void this.run(async () => {
       try {
@@ -292,6 +295,7 @@ export class Upload {
     try {
       await work();
     } catch (error) {
+      this.failed = true;
       this.options.fail(error);
     }
   }
