@@ -103,7 +103,8 @@ function run(script: string, args: string[], options: RunOptions): Promise<Ended
     const child = spawn(process.execPath, [script, ...args], {
       env: { ...process.env, ...options.env },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      // What hangs may be deaf to anything gentler.
+      ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
