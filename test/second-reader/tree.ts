@@ -28,11 +28,20 @@ type Top = 'tree' | 'gone';
 
 function entriesOf(map: CborMap, links: Links, deleted: boolean): TreeEntry[] {
   const entries = list(field(map, 1)).map((value) => parseEntry(value, links, deleted));
+  demandSorted(entries);
+  return entries;
+}
+
+/** A deleted directory may follow what was deleted under its name and was none. */
+const isPair = (one: TreeEntry, other: TreeEntry): boolean =>
+  one.deletedMs !== undefined && one.name.equals(other.name) && one.type !== 'directory' && other.type === 'directory';
+
+function demandSorted(entries: readonly TreeEntry[]): void {
+  const single = entries.filter((entry, at) => at === 0 || !isPair(entries[at - 1]!, entry));
   demandAscending(
-    entries.map(({ name }) => name),
+    single.map(({ name }) => name),
     'names in a directory',
   );
-  return entries;
 }
 
 function childrenOf(map: CborMap, links: Links): TreeChild[] {
@@ -71,10 +80,7 @@ function leavesBelow(source: ChunkSource, { first, id }: TreeChild, top: Top): T
 function readTop(source: ChunkSource, id: Buffer, top: Top): Directory {
   const body = parseTreeBody(source.open(id, [KIND[top]]), top);
   const entries = body.entries ?? body.children.flatMap((child) => leavesBelow(source, child, top));
-  demandAscending(
-    entries.map(({ name }) => name),
-    'names in the parts of a directory',
-  );
+  demandSorted(entries);
   return { entries, gone: body.gone };
 }
 

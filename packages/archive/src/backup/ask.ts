@@ -16,22 +16,30 @@ export async function askForCached(
   table: ClaimTable,
 ): Promise<void> {
   const asked = FileTable.forFiles(Math.ceil(cache.recordBytes / ID) + cache.size);
-  let batch: Buffer[] = [];
-  const flush = async () => {
-    const ids = Buffer.concat(batch);
-    batch = [];
-    const answers = await destination.use((session) => session.ask(ids));
-    for (const [i, answer] of answers.entries()) if (answer === 1) table.addKnown(ids, i * ID);
-  };
+  let batch: Uint8Array[] = [];
   for (const row of cache.all()) {
     const { ids } = cache.record(cache.place(row));
     for (const id of [cache.tree(row), ...each(ids)]) {
       if (asked.getOrSet(id, 0, 0) >= 0) continue;
       batch.push(Buffer.from(id));
-      if (batch.length === AT_ONCE) await flush();
+      if (batch.length < AT_ONCE) continue;
+      await askFor(destination, batch, table);
+      batch = [];
     }
   }
-  if (batch.length > 0) await flush();
+  await askFor(destination, batch, table);
+}
+
+export async function askFor(
+  destination: Pick<Destination, 'use'>,
+  ids: readonly Uint8Array[],
+  table: ClaimTable,
+): Promise<void> {
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    const some = Buffer.concat(ids.slice(at, at + AT_ONCE));
+    const answers = await destination.use((session) => session.ask(some));
+    for (const [i, answer] of answers.entries()) if (answer === 1) table.addKnown(some, i * ID);
+  }
 }
 
 function* each(ids: Buffer): Iterable<Buffer> {

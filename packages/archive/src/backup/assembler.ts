@@ -5,7 +5,7 @@
  * a job's report -> each of its items that is settled tells the nodes that wait for it
  * a node that waits for nothing more:
  *   live entries = for each entry seen: the record's, or the item's, with the child's tree
- *   gone entries = what the record had and is not there any more, and what was gone before
+ *   gone entries = what the record had and is not there any more, what was gone before, what was handed down
  *   tree chunks (tree-chunks.ts), record into the cache, then the parent
  * ```
  * What could not be read keeps its last known entry; what is known to be removed goes to the gone entries.
@@ -17,7 +17,7 @@ import { pathHash, ROW_LENGTH, rowName, rowSize, rowType, TYPE } from '../source
 import type { Xattr } from '../source/source.ts';
 import type { Cache, RecordPlace, Totals } from './cache.ts';
 import type { ClaimTable } from './claim-table.ts';
-import { type Content, NO_CONTENT } from './content.ts';
+import { type Content, idsIn, NO_CONTENT } from './content.ts';
 import { goneEntries } from './gone.ts';
 import type { HardLinks } from './hard-links.ts';
 import { type ItemReport, JobReport } from './job-report.ts';
@@ -188,6 +188,7 @@ export class Assembler {
     const record = node.base && cache.record(node.base);
     const { live, whole } = this.assemble(node, record, this.whole);
     const gone = node.kind === 'way' ? [] : this.gone(node, record, live);
+    node.handedDown = [];
     node.tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
     node.totals = this.totals(node, live, this.whole);
     this.remember(node, live, gone, whole);
@@ -350,14 +351,15 @@ export class Assembler {
   }
 
   private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[]): Entry[] {
-    if (record === null) return [];
+    if (record === null && node.handedDown.length === 0) return [];
     const { table, now, goneBefore, excluded } = this.options;
-    const presence = new Presence(table, record);
-    return goneEntries(record, live, {
+    const presence = record && new Presence(table, record);
+    const handedDown = node.handedDown.filter(({ content }) => idsIn(content).every((id) => table.has(id)));
+    return goneEntries(record, handedDown, live, {
       now,
       goneBefore,
       excluded: (name, directory) => excluded(joinPath(node.path, name), directory),
-      present: (entry) => presence.has(entry),
+      present: (entry) => presence?.has(entry) === true,
     });
   }
 

@@ -24,6 +24,11 @@ export function contentOf({ fileId, segments, list, tree, target, xattrs, extent
   return { fileId, segments, list, tree, target, xattrs, extents };
 }
 
+/** All chunks that it links. */
+export function idsIn({ segments = [], list, tree }: Content): Uint8Array[] {
+  return [...segments.map(({ id }) => id), ...(list ? [list] : []), ...(tree ? [tree] : [])];
+}
+
 export const NO_CONTENT: Content = contentOf({});
 
 const HOLDS = { segments: 1, list: 2, tree: 4, target: 8, xattrs: 16, extents: 32 } as const;

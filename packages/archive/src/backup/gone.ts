@@ -1,7 +1,8 @@
 /**
- * Which entries of a directory are gone (format §5.5): what it had before and has no more, and what was gone already, until the same name
- * and type appears again or it has been kept long enough. What is excluded now is not kept: nobody deleted it.
+ * Which entries of a directory are gone (format §5.5): what it had before and has no more, what was gone already, and what was handed down to it, until
+ * the same name and type appears again or it has been kept long enough. What is excluded now is not kept: nobody deleted it.
  */
+import { TYPE } from '../source/rows.ts';
 import type { DirectoryRecord, Entry } from './record.ts';
 
 export type GoneRules = {
@@ -14,26 +15,36 @@ export type GoneRules = {
   readonly present: (entry: number) => boolean;
 };
 
-const DIRECTORY = 1;
+/** Sorted by name. `live` is what there is now, sorted by name; `handedDown` are deleted entries of a directory that was here before (hand-down.ts). */
+export function goneEntries(
+  record: DirectoryRecord | null,
+  handedDown: readonly Entry[],
+  live: readonly Entry[],
+  rules: GoneRules,
+): Entry[] {
+  const isLive = typesOf(live);
+  const fresh = record === null ? [] : newlyGone(record, isLive, rules);
+  const still = record === null ? [] : stillGone(record, isLive, rules);
+  const down = handedDown.filter(({ name, row }) => !isLive(name, row[0] as number));
+  return mergeByName([...fresh, ...still, ...down]);
+}
 
-/** Sorted by name. `live` is what there is now, sorted by name. */
-export function goneEntries(record: DirectoryRecord, live: readonly Entry[], rules: GoneRules): Entry[] {
+type IsLive = (name: Buffer, type: number) => boolean;
+
+function newlyGone(record: DirectoryRecord, isLive: IsLive, rules: GoneRules): Entry[] {
   const found: Entry[] = [];
-  const isLive = follow(live);
   for (let i = 0; i < record.live; i++) {
     const name = record.name(i);
     if (isLive(name, record.type(i))) continue;
-    if (rules.excluded(name, record.type(i) === DIRECTORY) || !rules.present(i)) continue;
+    if (rules.excluded(name, record.type(i) === TYPE.directory) || !rules.present(i)) continue;
     // A number of a hard-link group may go to another file from now on.
     found.push({ ...record.entry(i), deleted: rules.now, group: 0, again: false });
   }
-  if (record.gone === 0) return found;
-  return mergeByName(found, stillGone(record, live, rules));
+  return found;
 }
 
-function stillGone(record: DirectoryRecord, live: readonly Entry[], rules: GoneRules): Entry[] {
+function stillGone(record: DirectoryRecord, isLive: IsLive, rules: GoneRules): Entry[] {
   const kept: Entry[] = [];
-  const isLive = follow(live);
   for (let i = record.live; i < record.count; i++) {
     if (isLive(record.name(i), record.type(i)) || !rules.present(i)) continue;
     if (rules.goneBefore > 0 && record.deleted(i) < rules.goneBefore) continue;
@@ -42,19 +53,31 @@ function stillGone(record: DirectoryRecord, live: readonly Entry[], rules: GoneR
   return kept;
 }
 
-/** Answers for names that ascend. */
-function follow(live: readonly Entry[]): (name: Buffer, type: number) => boolean {
-  let at = 0;
+/** Finds by bisection. */
+function typesOf(live: readonly Entry[]): IsLive {
   return (name, type) => {
-    while (at < live.length && (live[at] as Entry).name.compare(name) < 0) at++;
-    const entry = live[at];
+    let low = 0;
+    let high = live.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((live[middle] as Entry).name.compare(name) < 0) low = middle + 1;
+      else high = middle;
+    }
+    const entry = live[low];
     return entry?.name.equals(name) === true && entry.row[0] === type;
   };
 }
 
-/** Of two of one name the newer deletion stays. */
-function mergeByName(newer: readonly Entry[], older: readonly Entry[]): Entry[] {
-  const names = new Set(newer.map(({ name }) => name.toString('latin1')));
-  const all = [...newer, ...older.filter(({ name }) => !names.has(name.toString('latin1')))];
-  return all.sort((a, b) => a.name.compare(b.name));
+/** One directory and one other entry of each name: of several the one deleted last, of these the first. */
+function mergeByName(entries: readonly Entry[]): Entry[] {
+  if (entries.length === 0) return [];
+  const kept = new Map<string, Entry>();
+  for (const entry of entries) {
+    const key = `${isDirectory(entry) ? 1 : 0}${entry.name.toString('latin1')}`;
+    const other = kept.get(key);
+    if (other === undefined || other.deleted < entry.deleted) kept.set(key, entry);
+  }
+  return [...kept.values()].sort((a, b) => a.name.compare(b.name) || (isDirectory(a) ? 1 : -1));
 }
+
+const isDirectory = ({ row }: Entry): boolean => row[0] === TYPE.directory;

@@ -13,6 +13,7 @@
  */
 import type { Listing } from '../source/source.ts';
 import type { RecordPlace, Totals } from './cache.ts';
+import type { Entry } from './record.ts';
 
 export type NodeKind = 'listed' | 'as-before' | 'way' | 'kept' | 'vanished' | 'closed';
 
@@ -31,6 +32,8 @@ export type Node = {
   cacheRow: number;
   /** Must its tree be made (again)? */
   dirty: boolean;
+  /** Deleted entries of a directory that was here before (hand-down.ts); empty once they are in its record. */
+  handedDown: Entry[];
   /** Some of its content is to be stored anew although nothing changed. */
   dissolving: boolean;
   /** Per entry of the listing or record: the item that reads it, or what stands in for it (plan.ts). */

@@ -2,7 +2,8 @@
  * What a round has to do: which directories need their tree made, and which of their entries must be looked at.
  *
  * ```
- * children before parents: is the node dirty?       changed, its tree not present, a child dirty, a deletion expired
+ * children before parents: is the node dirty?       changed, its tree not present, a child dirty, a deletion expired,
+ *                                                   deleted entries handed down
  * parents before children: for each entry of a dirty node
  *   same row as in the record, its chunks present   -> taken from there
  *   a further link of a file of this plan           -> that file's item
@@ -83,7 +84,8 @@ function markNode({ cache, table, goneBefore }: RoundInput, node: Node): void {
     const oldest = cache.oldestGone(row);
     const expired = oldest > 0 && oldest < goneBefore;
     const child = node.children.some((c) => c.dirty || c.kind === 'vanished');
-    if (!child && !expired && !node.dissolving && table.has(tree)) {
+    const same = !child && !expired && !node.dissolving && node.handedDown.length === 0;
+    if (same && table.has(tree)) {
       node.tree = tree;
       node.totals = cache.totals(row);
       return;

@@ -9,13 +9,15 @@ import { createSource } from '../source/node-source.ts';
 import { normalizeRoots } from '../source/paths.ts';
 import { ROW_LENGTH, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { SourceOptions } from '../source/source.ts';
-import { askForCached } from './ask.ts';
+import { askFor, askForCached } from './ask.ts';
 import { Cache, CacheDamaged } from './cache.ts';
 import { findParent, type Link } from './chain.ts';
 import { ClaimTable } from './claim-table.ts';
+import { idsIn } from './content.ts';
 import { Destination } from './destination.ts';
 import { chooseDissolved } from './dissolve.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
+import { findHeirs, handDown } from './hand-down.ts';
 import { HardLinks } from './hard-links.ts';
 import { walkHinted } from './hinted.ts';
 import type { Node } from './node.ts';
@@ -27,6 +29,7 @@ import { Progress } from './progress.ts';
 import { recoverCache } from './recover.ts';
 import { Round } from './round.ts';
 import { makeSnapshot } from './snapshot.ts';
+import { StoredDirectories } from './stored-directories.ts';
 import { Upload } from './upload.ts';
 import { aborted, type Skip, type Walk, type WalkInput, walkAll } from './walk.ts';
 
@@ -115,6 +118,7 @@ export class Run {
     const walk = await this.begin();
     this.signal.throwIfAborted();
     const table = await this.tableFor(walk);
+    await this.handDown(walk, table);
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {}); // whoever waits below races with it
     const upload: Upload = this.uploadTo(table, failure.reject, () => partial.check());
@@ -303,6 +307,23 @@ export class Run {
     for (const skip of walk.skipped) this.skip(skip);
     this.emit({ kind: 'walked', ...sizeOf(walk), full: walk.full });
     return walk;
+  }
+
+  /** Deleted content of directories that are there again. */
+  private async handDown({ nodes }: Walk, table: ClaimTable): Promise<void> {
+    const { goneKeepMs, endpoint } = this.options;
+    const goneBefore = goneKeepMs == null ? 0 : this.started - goneKeepMs;
+    const heirs = findHeirs(nodes, this.cache, goneBefore);
+    if (heirs.length === 0) return;
+    const stored = new StoredDirectories(endpoint, this.crypto, this.signal);
+    try {
+      await this.destination.patiently(() => handDown(heirs, stored, goneBefore));
+    } finally {
+      await stored.close();
+    }
+    if (!this.destination.mustAsk) return;
+    const ids = nodes.flatMap(({ handedDown }) => handedDown.flatMap(({ content }) => idsIn(content)));
+    await askFor(this.destination, ids, table);
   }
 
   private async tableFor(walk: Walk): Promise<ClaimTable> {

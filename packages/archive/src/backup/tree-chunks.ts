@@ -59,7 +59,7 @@ export class TreeChunks {
   private entries(kind: Kind, entries: readonly TreeEntry[], gone: Uint8Array | undefined): Uint8Array {
     const above = gone === undefined ? {} : { gone };
     if (!this.isLarge(entries)) return this.putDirectory(kind, { entries, ...above });
-    const parts = this.cut(entries, { label: PART, level: 0, key: (e) => e.name, size: sizeOf });
+    const parts = this.cut(entries, { label: PART, level: 0, key: (e) => e.name, size: sizeOf, joined: sameName });
     let children: Child[] = parts.map((part) => ({
       first: (part[0] as TreeEntry).name,
       id: this.putDirectory(KIND.part, { entries: part }),
@@ -83,21 +83,32 @@ export class TreeChunks {
 
   private cut<T>(
     items: readonly T[],
-    by: { label: string; level: number; key(item: T): Uint8Array; size(item: T): number },
+    by: {
+      label: string;
+      level: number;
+      key(item: T): Uint8Array;
+      size(item: T): number;
+      /** Are these two never cut apart? */
+      joined?: (before: T, item: T) => boolean;
+    },
   ): T[][] {
     const { most, bytes, mask } = this.limits;
     const groups: T[][] = [];
     let group: T[] = [];
     let held = 0;
-    for (const item of items) {
+    for (const [i, item] of items.entries()) {
       const size = by.size(item);
-      if (group.length > 0 && held + size > bytes) {
+      const before = items[i - 1];
+      const joined = before !== undefined && by.joined?.(before, item) === true;
+      if (group.length > 0 && held + size > bytes && !joined) {
         groups.push(group);
         group = [];
         held = 0;
       }
       group.push(item);
       held += size;
+      const next = items[i + 1];
+      if (next !== undefined && by.joined?.(item, next)) continue;
       if (group.length < most && (this.crypto.border(by.label, by.level, by.key(item)) & mask) !== 0) continue;
       groups.push(group);
       group = [];
@@ -128,6 +139,9 @@ export class TreeChunks {
 }
 
 const PART = 'holdfast part';
+
+/** format §5.5 */
+const sameName = (a: TreeEntry, b: TreeEntry): boolean => Buffer.compare(a.name, b.name) === 0;
 
 const lengthOf = (items: readonly { readonly length: number }[]): number => {
   let sum = 0;

@@ -163,8 +163,9 @@ describe('gone entries', () => {
   it('are what was there and is not, until it is there again or time is up', () => {
     const before = list(fc.constant(0));
     const deleted = list(fc.integer({ min: 1, max: 100 }));
+    const down = list(fc.integer({ min: 100, max: 150 }));
     fc.assert(
-      fc.property(before, deleted, before, fc.nat(100), (was, gone, is, goneBefore) => {
+      fc.property(before, deleted, down, before, fc.nat(100), (was, gone, handed, is, goneBefore) => {
         const record = new DirectoryRecord(encodeRecord(Buffer.alloc(0), was.map(made), gone.map(made)));
         const rules = {
           now: 200,
@@ -172,15 +173,19 @@ describe('gone entries', () => {
           excluded: (name: Buffer) => name.toString() === 'h',
           present: () => true,
         };
-        const found = goneEntries(record, is.map(made), rules);
+        const found = goneEntries(record, handed.map(made), is.map(made), rules);
         const same = (a: Known) => (b: Known) => a.name === b.name && a.type === b.type;
         const fresh = was.filter((a) => !is.some(same(a)) && a.name !== 'h').map((a) => ({ ...a, deleted: 200 }));
-        const old = gone
-          .filter((a) => !is.some(same(a)) && (goneBefore === 0 || a.deleted >= goneBefore))
-          .filter(({ name }) => !fresh.some((b) => b.name === name));
+        const old = gone.filter((a) => goneBefore === 0 || a.deleted >= goneBefore);
+        const all = [...fresh, ...[...old, ...handed].filter((a) => !is.some(same(a)))];
+        const place = ({ name, type }: Known) => `${name} ${type === 1 ? 'directory' : '-'}`;
+        const last = all.filter(
+          (a, i) =>
+            !all.some((b, j) => place(a) === place(b) && (b.deleted > a.deleted || (b.deleted === a.deleted && j < i))),
+        );
         assert.deepEqual(
           found.map((entry) => `${entry.name} ${entry.row[0]} ${entry.deleted}`),
-          [...fresh, ...old].map((a) => `${a.name} ${a.type} ${a.deleted}`).sort(),
+          last.sort((a, b) => (place(a) < place(b) ? -1 : 1)).map((a) => `${a.name} ${a.type} ${a.deleted}`),
         );
         for (const entry of found) if (entry.deleted === 200) assert.equal(entry.group, 0);
       }),

@@ -76,6 +76,7 @@ export function makeNode(cache: Cache, path: Buffer, parent: Node | null, kind: 
     base: cacheRow < 0 ? null : cache.place(cacheRow),
     cacheRow,
     dirty: false,
+    handedDown: [],
     dissolving: false,
     sources: null,
     pending: 0,
@@ -235,7 +236,7 @@ export class Walker {
   /** Sets the node's children, and returns those that are to be looked at. */
   private directoriesIn(node: Node, listing: Listing): Node[] {
     const { cache } = this.input;
-    const record = this.below === 'changed' && node.base ? cache.record(node.base) : null;
+    const record = this.below === 'changed' && node.base && !isNew(node, cache) ? cache.record(node.base) : null;
     const children: Node[] = [];
     const found: Node[] = [];
     for (let i = 0; i < listing.count; i++) {
@@ -255,6 +256,18 @@ export class Walker {
     node.children = children;
     return found;
   }
+}
+
+/** Its parent did not have it at the last backup: what the cache still knows of its path is of a directory that was here before. */
+export function isNewIn(parent: Node, name: Buffer, cache: Cache): boolean {
+  const record = parent.base && cache.record(parent.base);
+  const known = record?.find(name) ?? -1;
+  return record === null || known < 0 || record.type(known) !== TYPE.directory;
+}
+
+function isNew({ parent, name }: Node, cache: Cache): boolean {
+  if (parent === null || parent.kind === 'way') return false;
+  return isNewIn(parent, name, cache) || isNew(parent, cache);
 }
 
 /** A directory whose row is the one of the record has the entries that it had. */

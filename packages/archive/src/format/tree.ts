@@ -37,7 +37,7 @@ export type DirectoryBody = {
 
 const RECORD = 'directory';
 
-/** `entries` and `children` must ascend by name. */
+/** `entries` and `children` must ascend by name (but for format §5.5). */
 export function encodeDirectory(body: DirectoryBody): { links: Uint8Array; body: Uint8Array } {
   const { entries, children, gone } = body;
   if ((entries === undefined) === (children === undefined)) throw unencodable(RECORD, 'it is a leaf or an index');
@@ -70,15 +70,22 @@ function linkedIds({ entries, children, gone }: DirectoryBody): Uint8Array[] {
 function writeEntries(writer: CborWriter, entries: readonly TreeEntry[], links: LinkTable): void {
   writer.uint(1);
   writer.array(entries.length);
-  let last: Uint8Array | null = null;
+  let last: TreeEntry | null = null;
   for (const entry of entries) {
     const problem = problemOfEntry(entry);
     if (problem !== null) throw unencodable('directory entry', problem);
-    if (last !== null && compareBytes(last, entry.name) >= 0)
-      throw unencodable(RECORD, 'entries do not ascend by name');
-    last = entry.name;
+    if (!mayFollow(last, entry)) throw unencodable(RECORD, 'entries do not ascend by name');
+    last = entry;
     writeEntry(writer, entry, links);
   }
+}
+
+/** Names ascend; of what is gone a directory may follow what was none (format §5.5). */
+function mayFollow(before: TreeEntry | null, entry: TreeEntry): boolean {
+  const order = before === null ? -1 : compareBytes(before.name, entry.name);
+  if (order !== 0 || before === null) return order < 0;
+  if (before.deleted === undefined || entry.deleted === undefined) return false;
+  return before.type !== 'directory' && entry.type === 'directory';
 }
 
 function writeEntry(writer: CborWriter, entry: TreeEntry, links: LinkTable): void {
@@ -219,13 +226,13 @@ function checkVersion(version: number): void {
 
 function readEntries(reader: CborReader, links: LinkReader, kind: Kind | undefined): TreeEntry[] {
   const entries: TreeEntry[] = [];
-  let last: Uint8Array | null = null;
+  let last: TreeEntry | null = null;
   for (let count = reader.array(); count > 0; count--) {
     const entry = readEntry(reader, links);
     const problem = problemOfEntry(entry) ?? problemOfDeletion(entry, kind);
     if (problem !== null) throw reader.fail(problem);
-    if (last !== null && compareBytes(last, entry.name) >= 0) throw reader.fail('entries do not ascend by name');
-    last = entry.name;
+    if (!mayFollow(last, entry)) throw reader.fail('entries do not ascend by name');
+    last = entry;
     entries.push(entry);
   }
   return entries;

@@ -1,6 +1,6 @@
 /**
  * Directories as the archive holds them (format §5.1, §5.4): a top chunk (*tree* or *gone*) that is a leaf of entries or an
- * index of *parts*, which are leaves or indexes again. `lookupEntry` reads one chunk per level; nothing here reads a
+ * index of *parts*, which are leaves or indexes again. `lookupEntries` reads one chunk per level; nothing here reads a
  * chunk that the question does not need.
  *
  * A hostile archive could repeat a name in two parts, as a symbolic link and as a directory. So a part must lie within the
@@ -57,14 +57,14 @@ export async function readTop(
   return decodeWithin(await readOne(reader, id, [top], signal), EVERY_NAME, top);
 }
 
-/** The entry of that name, or null. Reads one chunk per level of the directory. */
-export async function lookupEntry(
+/** The entry of that name if there is one; of what is gone there may be two (format §5.5). Reads one chunk per level of the directory. */
+export async function lookupEntries(
   reader: ChunkReader,
   body: DirectoryBody,
   name: Uint8Array,
   top: TopKind = KIND.tree,
   signal?: AbortSignal,
-): Promise<TreeEntry | null> {
+): Promise<TreeEntry[]> {
   let range = EVERY_NAME;
   let here = body;
   for (let level = 0; here.children !== undefined; level++) {
@@ -72,13 +72,13 @@ export async function lookupEntry(
     const children = here.children;
     const index = lastAtMost(children, (child) => child.first, name);
     const child = children[index];
-    if (child === undefined) return null;
+    if (child === undefined) return [];
     range = rangeOfChild(children, index, range);
     here = decodeWithin(await readOne(reader, child.id, [KIND.part], signal), range, top);
   }
   const entries = here.entries ?? [];
-  const entry = entries[lastAtMost(entries, (item) => item.name, name)];
-  return entry !== undefined && compareBytes(entry.name, name) === 0 ? entry : null;
+  const last = lastAtMost(entries, (item) => item.name, name);
+  return entries.slice(Math.max(last - 1, 0), last + 1).filter((entry) => compareBytes(entry.name, name) === 0);
 }
 
 /** Index of the last item whose key is not greater than `key`; -1 when all are. Items ascend by key. */

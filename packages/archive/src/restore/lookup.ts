@@ -5,7 +5,7 @@ import { equalBytes, toHex } from '../format/ids.ts';
 import { KIND } from '../format/kinds.ts';
 import type { DirectoryBody, TreeEntry } from '../format/tree.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import { lookupEntry, readTop } from './directory.ts';
+import { lookupEntries, readTop } from './directory.ts';
 import { nameKey, namesOf, type PathLike } from './path.ts';
 
 export type LookupOptions = {
@@ -23,26 +23,31 @@ export async function lookup(
 ): Promise<TreeEntry | null> {
   let tree: Uint8Array | undefined = root;
   let entry: TreeEntry | null = null;
-  for (const name of namesOf(path)) {
+  const names = namesOf(path);
+  for (const [depth, name] of names.entries()) {
     if (tree === undefined) return null;
-    entry = await entryIn(reader, tree, name, options);
+    entry = await entryIn(reader, tree, name, depth < names.length - 1, options);
     if (entry === null) return null;
     tree = entry.tree;
   }
   return entry;
 }
 
+/** `onTheWay`: only a directory will do. */
 async function entryIn(
   reader: ChunkReader,
   tree: Uint8Array,
   name: Uint8Array,
+  onTheWay: boolean,
   { includeGone, signal }: LookupOptions,
 ): Promise<TreeEntry | null> {
+  const fits = (entry: TreeEntry): boolean => !onTheWay || entry.tree !== undefined;
   const body = await readTop(reader, tree, KIND.tree, signal);
-  const live = await lookupEntry(reader, body, name, KIND.tree, signal);
-  if (live !== null || !includeGone || body.gone === undefined) return live;
+  const [live] = (await lookupEntries(reader, body, name, KIND.tree, signal)).filter(fits);
+  if (live !== undefined || !includeGone || body.gone === undefined) return live ?? null;
   const gone: DirectoryBody = await readTop(reader, body.gone, KIND.gone, signal);
-  return lookupEntry(reader, gone, name, KIND.gone, signal);
+  const found = (await lookupEntries(reader, gone, name, KIND.gone, signal)).filter(fits);
+  return found.sort((a, b) => (b.deleted ?? 0) - (a.deleted ?? 0))[0] ?? null;
 }
 
 export type Version<S> = {
@@ -86,10 +91,11 @@ async function lookupKnown(
 ): Promise<TreeEntry | null> {
   let tree: Uint8Array | undefined = root;
   let entry: TreeEntry | null = null;
-  for (const name of names) {
+  for (const [depth, name] of names.entries()) {
     if (tree === undefined) return null;
-    const key = `${toHex(tree)}/${nameKey(name)}`;
-    const found: Promise<TreeEntry | null> = known.get(key) ?? entryIn(reader, tree, name, options);
+    const onTheWay = depth < names.length - 1;
+    const key = `${toHex(tree)}/${nameKey(name)}${onTheWay ? '/' : ''}`;
+    const found: Promise<TreeEntry | null> = known.get(key) ?? entryIn(reader, tree, name, onTheWay, options);
     known.set(key, found);
     entry = await found;
     if (entry === null) return null;

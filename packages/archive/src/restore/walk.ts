@@ -33,7 +33,7 @@ export type WalkDirectory = {
 export type WalkItem =
   | { readonly kind: 'enter'; readonly directory: WalkDirectory; readonly collides: boolean }
   | { readonly kind: 'leave'; readonly directory: WalkDirectory }
-  /** Anything but a directory. `collides`: a deleted entry whose name a live one has. */
+  /** Anything but a directory. `collides`: a deleted entry whose name a live one has, or a deleted one before it. */
   | { readonly kind: 'entry'; readonly directory: WalkDirectory; readonly entry: TreeEntry; readonly collides: boolean }
   /** A chunk of this directory could not be had; the rest of it and of the tree follows. */
   | {
@@ -63,8 +63,8 @@ type Directory = WalkDirectory & {
   readonly parent: Directory | null;
   readonly id: Uint8Array;
   readonly selection: Selection;
-  /** Names of the live entries, kept only where deleted ones follow. */
-  liveNames: Set<string> | null;
+  /** Names of the entries so far, kept only where deleted ones follow. */
+  names: Set<string> | null;
 };
 
 type Pending = {
@@ -95,7 +95,7 @@ export async function* walkTree(
     above: !selection.all,
     id: root,
     selection,
-    liveNames: null,
+    names: null,
   };
   frontier.begin(top);
   for (let item = await frontier.take(); item !== null; item = await frontier.take()) yield item;
@@ -187,7 +187,7 @@ class Frontier {
     const body = decodeWithin(chunk, range, top);
     const items: (WalkItem | Pending)[] = [];
     const gone = this.includeGone ? body.gone : undefined;
-    if (gone !== undefined) directory.liveNames = new Set();
+    if (gone !== undefined) directory.names = new Set();
     const { children, entries = [] } = body;
     if (children !== undefined) {
       if (level === MAX_LEVELS) throw invalid('directory', `more than ${MAX_LEVELS} levels`);
@@ -226,16 +226,16 @@ function topOf(directory: Directory): Pending {
 }
 
 function childOf(parent: Directory, entry: TreeEntry, id: Uint8Array, selection: Selection): Directory {
-  return { parent, entry, depth: parent.depth + 1, above: !selection.all, id, selection, liveNames: null };
+  return { parent, entry, depth: parent.depth + 1, above: !selection.all, id, selection, names: null };
 }
 
-/** Remembers live names where deleted entries follow, and tells a deleted one that its name is in use. */
-function collidesIn({ liveNames }: Directory, { name, deleted }: TreeEntry): boolean {
-  if (liveNames === null) return false;
+/** Remembers names where deleted entries follow, and tells a deleted one that its name is in use. */
+function collidesIn({ names }: Directory, { name }: TreeEntry): boolean {
+  if (names === null) return false;
   const key = nameKey(name);
-  if (deleted !== undefined) return liveNames.has(key);
-  liveNames.add(key);
-  return false;
+  const taken = names.has(key);
+  names.add(key);
+  return taken;
 }
 
 function problemOfDirectory({ depth, id, parent }: Directory): ArchiveError | null {

@@ -46,7 +46,9 @@ LEAF = [
      "size": 131072, "segments": [[B, 8192, 131072]]},
 ]
 PART = [LEAF[0], LEAF[10]]
-GONE = [dict(LEAF[4], deleted=0), dict(LEAF[7], group=2, deleted=1_700_000_000_000)]
+# One name twice: what was no directory stands before the directory.
+GONE = [dict(LEAF[10], name=b"docs", deleted=1_700_000_000_001), dict(LEAF[4], deleted=0),
+        dict(LEAF[7], group=2, deleted=1_700_000_000_000)]  # fmt: skip
 INDEX = [{"first": b".profile", "id": B}, {"first": b"link", "id": A}]
 SEGMENTS = [[B, 0, 4_194_304], [A, 7, 1], [B, 4_194_304, 4_194_304]]
 LIST_INDEX = [{"start": 0, "id": C}, {"start": 4_294_967_296, "id": A}]

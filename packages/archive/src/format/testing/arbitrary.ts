@@ -143,11 +143,25 @@ function byName<T>(items: readonly T[], nameOf: (item: T) => Uint8Array): T[] {
   return [...unique.values()].sort((a, b) => compareBytes(nameOf(a), nameOf(b)));
 }
 
+/** Sometimes a directory of the same name behind what is gone (format §5.5). */
+const withTwins = (entries: readonly TreeEntry[], tree: Uint8Array, pick: number): TreeEntry[] =>
+  entries.flatMap((entry, i) => {
+    if (entry.deleted === undefined || entry.type === 'directory' || (i + pick) % 2 === 0) return [entry];
+    const { name, mode, uid, gid, mtime } = entry;
+    return [entry, { name, type: 'directory', mode, uid, gid, mtime, tree, deleted: pick }];
+  });
+
 export const directoryBody = (): fc.Arbitrary<DirectoryBody> =>
   fc
     .tuple(
       fc.oneof(
-        fc.array(treeEntry(), { maxLength: 12 }).map((entries) => ({ entries: byName(entries, (e) => e.name) })),
+        fc.tuple(fc.array(treeEntry(), { maxLength: 12 }), id(), fc.nat(9)).map(([entries, tree, pick]) => ({
+          entries: withTwins(
+            byName(entries, (e) => e.name),
+            tree,
+            pick,
+          ),
+        })),
         fc
           .array(fc.record({ first: name(), id: id() }), { minLength: 1, maxLength: 12 })
           .map((children) => ({ children: byName(children, (c) => c.first) })),
