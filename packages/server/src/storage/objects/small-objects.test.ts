@@ -97,6 +97,15 @@ describe('small objects of an archive', () => {
       await assert.rejects(putDeviceList(blobs, archiveId, counter, await listOf(counter, 9)), code('conflict'));
   });
 
+  test('a device list cannot use up the counters', async () => {
+    const blobs = new MemoryStore();
+    const last = 9_999_999_999;
+    await assert.rejects(putDeviceList(blobs, archiveId, last, await listOf(last, 1)), code('invalid_request'));
+    await putDeviceList(blobs, archiveId, 3, await listOf(3, 1));
+    await assert.rejects(putDeviceList(blobs, archiveId, 68, await listOf(68, 1)), code('invalid_request'));
+    await putDeviceList(blobs, archiveId, 67, await listOf(67, 1));
+  });
+
   test('a device list that is not what it says is kept out', async () => {
     const blobs = new MemoryStore();
     const list = await listOf(2, 1);

@@ -19,6 +19,12 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { publicKeyOf } from '../public-key.ts';
 import { readIfThere } from '../reads/lists.ts';
 
+/**
+ * How far a counter may jump above the newest list. Lists that a server lost leave small gaps; a jump to the last counter there is
+ * would keep every later list out for ever.
+ */
+const COUNTER_GAP = 64;
+
 type Blobs = Pick<BlobStore, 'get' | 'put' | 'list'>;
 
 const refuse = (message: string, cause?: unknown) => new ProtocolError('invalid_request', { message, cause });
@@ -75,6 +81,8 @@ export async function putDeviceList(
   if (!verify(null, signedMessage(LABEL.deviceList, body), publicKeyOf(signer), signature))
     throw refuse('The device list is not signed by the signer that it names.');
   const newest = await newestCounter(blobs, archiveId);
+  if (counter > (newest ?? 0) + COUNTER_GAP)
+    throw refuse(`The counter is more than ${COUNTER_GAP} above that of the newest device list.`);
   const name = deviceListName(archiveId, counter);
   if (newest !== null && counter <= newest) {
     const there = await readIfThere(blobs, name);
