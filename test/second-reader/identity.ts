@@ -49,11 +49,10 @@ async function decrypt(file: Buffer, decrypter: Decrypter): Promise<Buffer> {
   }
 }
 
-/** Opens an age file for one hybrid recipient; any other stanza, also beside a hybrid one, is refused. */
+/** Opens an age file for one hybrid recipient; any other stanza beside it is refused. */
 export function openHybrid(file: Buffer, ageIdentity: string): Promise<Buffer> {
   const types = stanzaTypes(file);
-  const isHybrid = types.every((type) => type === HYBRID);
-  demand(isHybrid, 'wrong_recipient', `an age file for ${types.join(', ')}`);
+  demand(types.join() === HYBRID, 'wrong_recipient', `an age file for ${types.join(', ')}`);
   const decrypter = new Decrypter();
   decrypter.addIdentity(ageIdentity);
   return decrypt(file, decrypter);
@@ -64,6 +63,8 @@ export async function openDeviceWrap(file: Buffer, deviceAge: string): Promise<I
 }
 
 export async function openPassphraseWrap(file: Buffer, passphrase: string): Promise<Identity> {
+  const types = stanzaTypes(file);
+  demand(types.join() === 'scrypt', 'wrong_recipient', `a passphrase wrap for ${types.join(', ')}`);
   const decrypter = new Decrypter();
   decrypter.addPassphrase(passphrase.normalize('NFC'));
   return parseIdentity((await decrypt(file, decrypter)).toString());

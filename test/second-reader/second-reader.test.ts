@@ -377,6 +377,12 @@ describe('an archive of the program in the second reader', LINUX_ONLY, () => {
     const classical = Buffer.from(await encrypter.encrypt('what is inside is never looked at'));
     bent.change(name, () => classical);
     await assert.rejects(openArchive(bent.stored, identity), { reason: 'wrong_recipient' });
+
+    const two = new Encrypter();
+    for (const { recipient } of [identity, stranger]) two.addRecipient(recipient);
+    const forTwo = Buffer.from(await two.encrypt('what is inside is never looked at'));
+    bent.change(name, () => forTwo);
+    await assert.rejects(openArchive(bent.stored, identity), { reason: 'wrong_recipient' });
   });
 
   it('is refused with a snapshot whose signature, MAC or description is another', async () => {

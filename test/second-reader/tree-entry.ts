@@ -67,15 +67,16 @@ export type TreeEntry =
 const TYPES = ['file', 'directory', 'symlink', 'fifo', 'socket', 'char', 'block'] as const;
 type Type = (typeof TYPES)[number];
 
-const IN_ALL = [0, 1, 2, 3, 4, 5, 12, 14];
+const IN_ALL = [0, 1, 2, 3, 4, 5, 12];
+const LINKED = [...IN_ALL, 14];
 const KEYS: Record<Type, readonly number[]> = {
-  file: [...IN_ALL, 6, 7, 8, 9, 13],
+  file: [...LINKED, 6, 7, 8, 9, 13],
   directory: [...IN_ALL, 10],
-  symlink: [...IN_ALL, 11],
-  fifo: IN_ALL,
-  socket: IN_ALL,
-  char: [...IN_ALL, 15],
-  block: [...IN_ALL, 15],
+  symlink: [...LINKED, 11],
+  fifo: LINKED,
+  socket: LINKED,
+  char: [...LINKED, 15],
+  block: [...LINKED, 15],
 };
 const DELETED = 18;
 const MAX_OWN_SEGMENTS = 1024;

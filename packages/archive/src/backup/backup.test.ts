@@ -63,7 +63,7 @@ describe('backup', () => {
     writeFileSync(join(f.dir, 'beside'), 'x');
     const result = await f.backup();
     assert.equal(result.kind, 'current');
-    assert.equal(result.stats.filesRead, 0);
+    assert.equal(result.stats.entriesRead, 0);
     assert.equal((await f.snapshots()).length, 1);
   });
 
@@ -159,6 +159,17 @@ describe('backup', () => {
     await f.backup();
     const { folder } = await f.restore();
     assert.deepEqual(scan(folder), scan(f.root));
+  });
+
+  it('restores a file for itself whose other links lie outside', async (t) => {
+    const f = fixture(t);
+    const inside = f.file('in/one', 'linked content');
+    linkSync(inside, join(f.dir, 'outside'));
+    linkSync(inside, join(f.root, 'two'));
+    await f.backup({ roots: [Buffer.from(join(f.root, 'in'))] });
+    const { folder, result } = await f.restore();
+    assert.equal(scan(folder)['in/one']?.content, 'linked content');
+    assert.equal(result.done.files, 1);
   });
 
   it('keeps the holes of a sparse file', async (t) => {

@@ -118,10 +118,11 @@ function extentsLength(extents: readonly (readonly [number, number])[], size: nu
 }
 
 function problemOfOther(entry: TreeEntry): string | null {
-  const { type, tree, target, device } = entry;
+  const { type, tree, target, device, group } = entry;
   if (entry.size !== undefined || entry.segments !== undefined || entry.list !== undefined)
     return 'only a file has a size and content';
   if (entry.fileId !== undefined || entry.extents !== undefined) return 'only a file has a size and content';
+  if (group !== undefined && type === 'directory') return 'a directory is in no hard-link group';
   if ((tree !== undefined) !== (type === 'directory')) return 'a directory, and nothing else, has a tree';
   if ((target !== undefined) !== (type === 'symlink')) return 'a symbolic link, and nothing else, has a target';
   if ((device !== undefined) !== (type === 'char' || type === 'block'))

@@ -89,6 +89,10 @@ describe('directory entries that cannot be', () => {
     ['an owner over 32 bits', { uid: 2 ** 32 }],
     ['a billion nanoseconds', { mtime: { sec: 0, nsec: 1e9 } }],
     ['hard-link group 0', { group: 0 }],
+    [
+      'a directory in a hard-link group',
+      { type: 'directory', size: undefined, segments: undefined, tree: ID, group: 1 },
+    ],
     ['a file without a size', { size: undefined }],
     ['segments that are shorter than the file', { size: 11 }],
     ['a segment of no length', { size: 0, segments: [{ id: ID, offset: 0, length: 0 }] }],

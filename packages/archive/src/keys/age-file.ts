@@ -34,7 +34,9 @@ export async function openWithIdentity(
   ageIdentity: string,
   wrongKey: ArchiveErrorCode,
 ): Promise<Uint8Array> {
-  if (stanzaTypes(file).some((type) => type !== HYBRID_STANZA)) throw new ArchiveError('recipient_not_hybrid');
+  const types = stanzaTypes(file);
+  if (types.some((type) => type !== HYBRID_STANZA)) throw new ArchiveError('recipient_not_hybrid');
+  if (types.length > 1) throw invalid('age file', `it is for ${types.length} recipients`);
   return open(file, wrongKey, (decrypter) => decrypter.addIdentity(ageIdentity));
 }
 

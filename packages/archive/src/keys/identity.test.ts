@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Encrypter } from 'age-encryption';
 import fc from 'fast-check';
 import { ArchiveError } from '../errors.ts';
 import { mutated } from '../format/testing/arbitrary.ts';
@@ -50,6 +51,19 @@ describe('identity', () => {
   }
 });
 
+/** A wrap of `text` for several. */
+async function wrapForAll(...recipients: readonly string[]): Promise<Uint8Array> {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  return encrypter.encrypt(text);
+}
+
+/** `wrap` with its first stanza twice. Its header no longer proves true, which nobody gets as far as to find out. */
+function doubled(wrap: Uint8Array): Uint8Array {
+  const [version = '', ...rest] = Buffer.from(wrap).toString('latin1').split('-> ');
+  return Buffer.from([version, rest[0]?.split('---')[0] ?? '', ...rest].join('-> '), 'latin1');
+}
+
 describe('identity wrap', () => {
   it('gives the identity back to the device it was wrapped for, and to no other', async () => {
     const wrap = await wrapIdentity(identity, { recipient: other.recipient });
@@ -88,6 +102,18 @@ describe('identity wrap', () => {
     const damaged = other.recipient.replace(/.$/, (last) => (last === 'q' ? 'p' : 'q'));
     for (const recipient of [classical, damaged])
       await assert.rejects(wrapIdentity(identity, { recipient }), { code: 'recipient_not_hybrid' });
+  });
+
+  it('to a device, as every key level has, is refused for two hybrid recipients, although it opens', async () => {
+    const wrap = await wrapForAll(other.recipient, identity.recipient);
+    await assert.rejects(unwrapIdentity(wrap, other, publicIdentity(identity)), { code: 'format_invalid' });
+  });
+
+  it('at level archive-password is refused with anything but one password', async () => {
+    const wrap = await wrapIdentity(identity, { passphrase: 'x' });
+    await assert.rejects(unwrapIdentity(doubled(wrap), { passphrase: 'x' }), /not for a password alone/);
+    const hybrid = await wrapForAll(other.recipient);
+    await assert.rejects(unwrapIdentity(hybrid, { passphrase: 'x' }), { code: 'format_invalid' });
   });
 
   it('for a password is not opened as one for a key, nor the other way round', async () => {

@@ -75,6 +75,13 @@ describe('key file', () => {
     await assert.rejects(openKeyFile(await encrypter.encrypt(statement), user), { code: 'recipient_not_hybrid' });
   });
 
+  it('for two hybrid recipients is refused, although it opens', async () => {
+    const statement = await makeStatement(LABEL.keyFile, bodyFor(user.recipient), user.signing);
+    const encrypter = new Encrypter();
+    for (const { recipient } of [user, stranger]) encrypter.addRecipient(recipient);
+    await assert.rejects(openKeyFile(await encrypter.encrypt(statement), user), { code: 'format_invalid' });
+  });
+
   it('that is damaged anywhere is refused with a code', async () => {
     const bytes = await sealKeyFile(keys, 1, user.recipient, user.signing, NOW);
     for (let at = 0; at < bytes.length; at += 61) {

@@ -136,7 +136,10 @@ const special = (): fc.Arbitrary<Partial<TreeEntry>> =>
   );
 
 export const treeEntry = (): fc.Arbitrary<TreeEntry> =>
-  fc.tuple(common(), special()).map(([a, b]) => ({ ...a, ...b }) as TreeEntry);
+  fc.tuple(common(), special()).map(([{ group, ...a }, b]) => {
+    const linked = group === undefined || b.type === 'directory' ? {} : { group };
+    return { ...a, ...linked, ...b } as TreeEntry;
+  });
 
 function byName<T>(items: readonly T[], nameOf: (item: T) => Uint8Array): T[] {
   const unique = new Map(items.map((item) => [toHex(nameOf(item)), item]));

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
-import { readAgeStanzas } from '@holdfast/archive/format/age-header.ts';
+import { HYBRID_STANZA, readAgeStanzas } from '@holdfast/archive/format/age-header.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { ServerError } from '../../errors.ts';
 import { type AgeKey, openWith, recipientOf, sealTo } from './age.ts';
@@ -19,9 +19,7 @@ export const wrapName = (recipient: string): string =>
 async function openIdentity(escrow: AgeKey, wrap: Uint8Array, expected: PublicIdentity): Promise<Uint8Array> {
   let text: Uint8Array;
   try {
-    const stanzas = readAgeStanzas(wrap);
-    if (stanzas.length !== 1 || stanzas[0]?.type !== 'mlkem768x25519') throw new Error('not one hybrid stanza');
-    text = await openWith(escrow.identity, wrap);
+    text = await openWrap(escrow.identity, wrap);
   } catch (cause) {
     throw new ProtocolError('key_wrap_unusable', { cause });
   }
@@ -30,6 +28,13 @@ async function openIdentity(escrow: AgeKey, wrap: Uint8Array, expected: PublicId
     throw new ProtocolError('key_wrap_unusable');
   }
   return text;
+}
+
+/** format §2.2 */
+async function openWrap(escrowIdentity: string, wrap: Uint8Array): Promise<Uint8Array> {
+  const stanzas = readAgeStanzas(wrap);
+  if (stanzas.length !== 1 || stanzas[0]?.type !== HYBRID_STANZA) throw new Error('not one hybrid stanza');
+  return openWith(escrowIdentity, wrap);
 }
 
 /** Rejects with `key_wrap_unusable` unless the escrow identity opens the wrap to that identity. */
@@ -52,7 +57,7 @@ export async function identityFromWraps(escrowIdentity: string, wraps: readonly 
   const failures: unknown[] = [];
   for (const wrap of wraps) {
     try {
-      return await openWith(escrowIdentity, wrap);
+      return await openWrap(escrowIdentity, wrap);
     } catch (error) {
       failures.push(error);
     }

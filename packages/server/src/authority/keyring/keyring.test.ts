@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { Encrypter } from 'age-encryption';
 import fc from 'fast-check';
 import { ServerError } from '../../errors.ts';
 import { newAgeKey, openWith, sealTo } from './age.ts';
@@ -165,6 +166,11 @@ test('escrow opens a wrap only to the identity that was registered, and wraps it
   assert.equal(Buffer.from(found).toString(), text);
   await assert.rejects(identityFromWraps(keystore.escrow.identity, others), refusedWith('kit_opens_none'));
   assert.match(wrapName(age.recipient), /^[0-9a-f]{32}\.age$/);
+  const encrypter = new Encrypter();
+  for (const { recipient } of [keystore.escrow, device]) encrypter.addRecipient(recipient);
+  const forTwo = await encrypter.encrypt(text);
+  await assert.rejects(checkEscrowWrap(keystore.escrow, forTwo, identity), refusedWith('key_wrap_unusable'));
+  await assert.rejects(identityFromWraps(keystore.escrow.identity, [forTwo]), refusedWith('kit_opens_none'));
 });
 
 const request = {
