@@ -19,7 +19,7 @@ const NOT_ENROLLED = 4;
 type Places = { server: string; agent: string; work: string; restored: string; password: string };
 type Backup = {
   snapshotId: string;
-  stats: { files: number; filesRead: number; bytes: number; bytesStored: number; seconds: number };
+  stats: { files: number; entriesRead: number; bytes: number; bytesStored: number; seconds: number };
   skippedCount: number;
 };
 type Restored = { done: { bytes: number } };
@@ -116,8 +116,8 @@ async function mainJob({ folder }: QuickstartOptions, places: Places): Promise<b
 async function backUp(title: string, { agent }: Places): Promise<string> {
   const ended = await holdfast(agent, ['backup', '--set', SET, '--json']);
   const { snapshotId, stats, skippedCount } = answer<Backup>(ended);
-  const { files, filesRead, bytes: held, bytesStored, seconds } = stats;
-  const read = `${files.toLocaleString('en')} files, ${filesRead.toLocaleString('en')} entries read`;
+  const { files, entriesRead, bytes: held, bytesStored, seconds } = stats;
+  const read = `${files.toLocaleString('en')} files, ${entriesRead.toLocaleString('en')} entries read`;
   step(
     title,
     `${bytes(held)} protected, ${read}, ${bytes(bytesStored)} sent in ${duration(seconds)} (${rate(held, seconds)})`,

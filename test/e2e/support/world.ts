@@ -17,7 +17,7 @@ import {
 export type BackupReport = {
   kind: 'committed' | 'current';
   snapshotId: string;
-  stats: { files: number; filesRead: number; bytes: number; bytesStored: number };
+  stats: { files: number; entriesRead: number; bytes: number; bytesStored: number };
   skipped: { path: string; reason: string }[];
 };
 

@@ -35,7 +35,7 @@ export type RunReport = {
     readonly directories: number;
     readonly others: number;
     readonly bytes: number;
-    readonly filesRead: number;
+    readonly entriesRead: number;
     readonly bytesRead: number;
     readonly bytesStored: number;
     readonly packs: number;
@@ -137,7 +137,7 @@ function reportOf(
   skipped: RunReport['skipped'],
   skippedCount: number,
 ): RunReport {
-  const { totals, filesRead, bytesRead, bytesStored, packs } = result.stats;
+  const { totals, entriesRead, bytesRead, bytesStored, packs } = result.stats;
   return {
     set: set.name,
     setId: set.id,
@@ -147,7 +147,7 @@ function reportOf(
     sequence: result.kind === 'committed' ? result.sequence : null,
     startedAt,
     endedAt,
-    stats: { ...totals, filesRead, bytesRead, bytesStored, packs, seconds: (endedAt - startedAt) / 1000 },
+    stats: { ...totals, entriesRead, bytesRead, bytesStored, packs, seconds: (endedAt - startedAt) / 1000 },
     skipped,
     skippedCount,
   };

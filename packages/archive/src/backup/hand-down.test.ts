@@ -166,6 +166,6 @@ describe('what a deleted directory held, when one of its name is there again', (
     const result = await f.backup();
     assert.ok(result.stats.directoriesMade <= 2 + f.root.split('/').length, `${result.stats.directoriesMade} made`);
     // The directory, the new file, and what it lies in.
-    assert.ok(result.stats.filesRead <= 3, `${result.stats.filesRead} read`);
+    assert.ok(result.stats.entriesRead <= 3, `${result.stats.entriesRead} read`);
   });
 });

@@ -82,7 +82,8 @@ export type ChainProblem = 'fork' | 'lost' | 'foreign';
 export type BackupStats = {
   /** All that the snapshot holds. */
   readonly totals: Totals;
-  readonly filesRead: number;
+  /** Entries of changed directories that were opened or looked at anew: files, links, directories for their attributes. */
+  readonly entriesRead: number;
   readonly bytesRead: number;
   /** Packs sent, with all their overhead. */
   readonly bytesStored: number;

@@ -124,7 +124,7 @@ export class Run {
     const upload: Upload = this.uploadTo(table, failure.reject, () => partial.check());
     const partial: PartialCommits = this.partialCommits(upload, failure.reject);
     const links = new HardLinks(this.cache);
-    const stats = { filesRead: 0, bytesRead: 0, directoriesMade: 0 };
+    const stats = { entriesRead: 0, bytesRead: 0, directoriesMade: 0 };
     for (let number = 1; ; number++) {
       const round = this.roundOf(walk, table, upload, links, number === 1 && walk.full);
       this.round = round;
@@ -132,7 +132,7 @@ export class Run {
       partial.follow(round);
       await Promise.race([round.run(), failure.promise]);
       await Promise.race([partial.settle(), failure.promise]);
-      stats.filesRead += round.read.files;
+      stats.entriesRead += round.read.files;
       stats.bytesRead += round.read.bytes;
       stats.directoriesMade += round.made;
       const outcome = await Promise.race([this.commit(walk, upload), failure.promise]);
@@ -348,7 +348,7 @@ export class Run {
   private stats(
     walk: Walk,
     { bytesStored, packs }: Upload,
-    counted: Pick<BackupStats, 'filesRead' | 'bytesRead' | 'directoriesMade' | 'rounds'>,
+    counted: Pick<BackupStats, 'entriesRead' | 'bytesRead' | 'directoriesMade' | 'rounds'>,
   ): BackupStats {
     const { totals } = walk.nodes[0] as Node;
     return { ...counted, totals, bytesStored, packs, skipped: this.skips.size };
