@@ -169,6 +169,7 @@ describe('gone entries', () => {
         const record = new DirectoryRecord(encodeRecord(Buffer.alloc(0), was.map(made), gone.map(made)));
         const rules = {
           now: 200,
+          complete: true,
           goneBefore,
           excluded: (name: Buffer) => name.toString() === 'h',
           present: () => true,

@@ -376,6 +376,32 @@ describe('a long run', () => {
   });
 });
 
+describe('deleted files, when a run is cut off after a partial snapshot', () => {
+  it('stay, also those of a directory that is there again', async (t) => {
+    const f = fixture(t);
+    f.file('d0/deleted', 'deleted before the run that is cut off');
+    f.file('d1/sub/old', 'of a directory that was deleted before');
+    await f.backup();
+    rmSync(join(f.root, 'd1'), { recursive: true });
+    await f.backup();
+    rmSync(join(f.root, 'd0/deleted'));
+    for (let i = 0; i < 12; i++) f.file(`d${i}/sub/big`, noise(`big${i}`, 9_000_000));
+    const stop = new AbortController();
+    const cutOff = f.backup({
+      workers: 1,
+      partial: { afterBytes: 10_000_000 },
+      signal: stop.signal,
+      onEvent: ({ kind }) => kind === 'partial' && stop.abort(new Error('cut off')),
+    });
+    await assert.rejects(cutOff, /cut off/);
+    await f.backup();
+    const restored = scan((await f.restore({ includeGone: true })).folder);
+    assert.equal(restored['d0/deleted']?.content, 'deleted before the run that is cut off');
+    assert.equal(restored['d1/sub/old']?.content, 'of a directory that was deleted before');
+    assert.deepEqual(scan((await f.restore()).folder), scan(f.root));
+  });
+});
+
 describe('a destination that holds more than it lists', () => {
   it('is asked for what is about to be referred to', async (t) => {
     const f = fixture(t);
