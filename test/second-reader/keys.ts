@@ -48,6 +48,8 @@ export const snapshotMacKey = (idKey: Buffer): Buffer => hmac(idKey, 'holdfast s
 /** `content` is what was read of a small file, holes left out (format §3.4). */
 export const fileIdOf = (idKey: Buffer, content: Buffer): Buffer => hmac(idKey, Buffer.of(2), content).subarray(0, 16);
 
+const MAX_PLAIN = 8_388_608;
+
 function cutParams(map: CborMap, key: number): CutParams {
   const [min, normal, max, strictBits, looseBits] = list(field(map, key), 5).map(u32) as [
     number,
@@ -56,8 +58,8 @@ function cutParams(map: CborMap, key: number): CutParams {
     number,
     number,
   ];
-  const sound =
-    min <= normal && normal <= max && max > 0 && [strictBits, looseBits].every((bits) => bits >= 1 && bits <= 32);
+  const ascend = 1 <= min && min <= normal && normal <= max && max <= MAX_PLAIN;
+  const sound = ascend && 1 <= looseBits && looseBits <= strictBits && strictBits <= 31;
   demand(sound, 'malformed', 'chunker parameters that cut nothing');
   return { min, normal, max, strictBits, looseBits };
 }

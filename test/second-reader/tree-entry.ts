@@ -106,19 +106,22 @@ function extentsOf(value: Value, size: number): Extent[] {
   const extents = groupsOf(value, 2).map(([offset, length]) => ({ offset: uint(offset!), length: uint(length!) }));
   let end = 0;
   for (const extent of extents) {
-    demand(extent.offset >= end, 'malformed', 'extents that overlap');
+    demand(extent.offset >= end && extent.length > 0, 'malformed', 'extents that overlap or are empty');
     end = extent.offset + extent.length;
   }
   demand(end <= size, 'malformed', 'extents behind the end of the file');
   return extents;
 }
 
+const MAX_PLAIN = 8_388_608;
+
 export function segmentsOf(value: Value, links: Links): Segment[] {
-  return groupsOf(value, 3).map(([link, offset, length]) => ({
-    id: links.at(link!),
-    offset: uint(offset!),
-    length: uint(length!),
-  }));
+  return groupsOf(value, 3).map(([link, offset, length]) => {
+    const segment = { id: links.at(link!), offset: uint(offset!), length: uint(length!) };
+    const sound = segment.length > 0 && segment.offset + segment.length <= MAX_PLAIN;
+    demand(sound, 'malformed', 'a segment that is empty or longer than any chunk');
+    return segment;
+  });
 }
 
 function contentOf(map: CborMap, links: Links): readonly Segment[] | Buffer {

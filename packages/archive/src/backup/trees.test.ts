@@ -126,6 +126,46 @@ describe('the chunks of a directory', () => {
   });
 });
 
+describe('the weight of entries (format §5.4)', () => {
+  const of = (change: Partial<TreeEntry>): TreeEntry => ({ ...entryOf('b'), ...change });
+  const file = { type: 'file' as const, size: 0, target: undefined };
+  const segment = { id: new Uint8Array(32), offset: 0, length: 1 };
+  const cases: [string, TreeEntry, number][] = [
+    ['name and target', of({ target: Buffer.alloc(10) }), 65 + 10],
+    ['segments', of({ ...file, size: 3, segments: [segment, segment, segment] }), 65 + 3 * 48],
+    ['a list', of({ ...file, size: 5000, list: new Uint8Array(32) }), 65 + 48],
+    ['a tree', of({ type: 'directory', target: undefined, tree: new Uint8Array(32) }), 65 + 48],
+    [
+      'extended attributes',
+      of({ target: Buffer.alloc(0), xattrs: [[Buffer.from('user.a'), Buffer.alloc(20)]] }),
+      65 + 42,
+    ],
+    [
+      'extents',
+      of({
+        ...file,
+        size: 9,
+        segments: [{ ...segment, length: 2 }],
+        extents: [
+          [0, 1],
+          [5, 1],
+        ],
+      }),
+      65 + 48 + 36,
+    ],
+  ];
+  for (const [what, entry, weight] of cases) {
+    it(`counts ${what}: with a byte more than fits, the directory is cut`, () => {
+      const parts = (room: number) => {
+        const chunks = new Chunks();
+        const first = { ...entryOf('a'), target: Buffer.alloc(SMALL.bytes - weight - 65 + room) };
+        return chunks.entries(chunks.trees.directory([first, entry], []), KIND.tree).leaves.length;
+      };
+      assert.deepEqual([parts(0), parts(1)], [1, 2]);
+    });
+  }
+});
+
 describe('the chunks of a list', () => {
   it('hold all segments in order', () => {
     const segment = fc.record({
