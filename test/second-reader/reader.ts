@@ -48,12 +48,30 @@ export interface ListedRow extends Row {
 
 const GENERATION_DIGITS = 5;
 
+/** The newest; earlier passphrases count only where somebody asks for them (format §2.5). */
 export const identityFromPassphrase = (stored: StoredArchive, passphrase: string): Promise<Identity> =>
-  openPassphraseWrap(stored.read('identities', 'passphrase.age'), passphrase);
+  openPassphraseWrap(stored.read('identities', wrapNames(stored, 'passphrase')[0] ?? 'passphrase.age'), passphrase);
 
 /** `recipient` is the device's own, `age` the secret key that belongs to it. */
-export const identityFromDevice = (stored: StoredArchive, recipient: string, age: string): Promise<Identity> =>
-  openDeviceWrap(stored.read('identities', `${nameOfRecipient(recipient)}.age`), age);
+export async function identityFromDevice(stored: StoredArchive, recipient: string, age: string): Promise<Identity> {
+  const failures: unknown[] = [];
+  for (const name of wrapNames(stored, nameOfRecipient(recipient))) {
+    try {
+      return await openDeviceWrap(stored.read('identities', name), age);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0] ?? new Error('There is no wrap for this device.');
+}
+
+/** A recipient's, from the newest to the oldest (format §2.5). */
+function wrapNames(stored: StoredArchive, recipient: string): string[] {
+  const isWrap = new RegExp(`^${recipient}(-[0-9]{5})?\\.age$`);
+  const numberOf = (name: string): number => Number(name.slice(recipient.length + 1, -'.age'.length)) || 1;
+  const names = stored.names('identities').filter((name) => isWrap.test(name));
+  return names.sort((a, b) => numberOf(b) - numberOf(a));
+}
 
 async function readKeys(stored: StoredArchive, identity: Identity, pinned: readonly Buffer[]): Promise<ArchiveKeys> {
   const ending = `-${nameOfRecipient(identity.recipient)}.age`;

@@ -87,8 +87,11 @@ async function putKeys({ keys, user, device, storePoint, archiveId }: Written): 
 
 async function putWraps({ user, device, storePoint, archiveId }: Written): Promise<void> {
   const root = join(storePoint, 'archives', archiveId, 'identities');
-  put(root, 'passphrase.age', await wrapIdentity(user, { passphrase: PASSPHRASE }));
-  put(root, `${nameOfRecipient(device.recipient)}.age`, await wrapIdentity(user, { recipient: device.recipient }));
+  put(root, 'passphrase.age', await wrapIdentity(user, { passphrase: 'the one before' }));
+  put(root, 'passphrase-00002.age', await wrapIdentity(user, { passphrase: PASSPHRASE }));
+  const name = nameOfRecipient(device.recipient);
+  put(root, `${name}.age`, await wrapIdentity(user, { recipient: device.recipient }));
+  put(root, `${name}-00002.age`, new TextEncoder().encode('junk from a thief of a credential'));
 }
 
 const signingKey = (seed: Uint8Array): KeyObject =>

@@ -200,10 +200,10 @@ export const storageRoutes = {
     method: 'PUT',
     path: `${BASE}/identities/:name`,
     permission: 'capability:write',
-    summary: 'Add a wrapped identity or replace it, as after a change of the passphrase.',
+    summary: 'Add a wrapped identity as the newest for its recipient; those before stay.',
     params: named,
     body: octets(MAX_SMALL_OBJECT),
-    errors: ['name_invalid', 'storage_full'],
+    errors: ['conflict', 'name_invalid', 'storage_full'],
   }),
   deviceLists: route({
     method: 'GET',

@@ -8,11 +8,12 @@ import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
 import { combineKeyFiles } from '@holdfast/archive/keys/archive-keys.ts';
 import type { Identity } from '@holdfast/archive/keys/identity.ts';
 import { openKeyFile } from '@holdfast/archive/keys/key-file.ts';
-import { unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { unwrapAny } from '@holdfast/archive/keys/wrap.ts';
 import { listArchives } from '@holdfast/archive/store/archives.ts';
 import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { openDiskStore } from '@holdfast/archive/store/disk.ts';
 import { folderPrefix, identityName, PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
+import { storedWraps } from '@holdfast/archive/store/wraps.ts';
 import { AgentError } from '../errors.ts';
 import { identityFromFile } from '../keys/obtain-identity.ts';
 import { wrapName } from '../keys/stored-keys.ts';
@@ -26,7 +27,9 @@ import { type OpenedArchive, openParts } from './opened-archive.ts';
  * its key:        the exported identity, or the archive password and the wrap that lies in the store
  * ```
  */
-export type StoreKey = { readonly identityFile: string } | { readonly passphrase: string };
+export type StoreKey =
+  | { readonly identityFile: string }
+  | { readonly passphrase: string /** Or one from before its last change. */; readonly earlier: boolean };
 
 export type StoreOptions = {
   /** A folder, or its `file://` URL. */
@@ -106,7 +109,9 @@ async function tryOpen(store: BlobStore, archiveId: Uint8Array, key: StoreKey): 
 
 async function identityFor(store: BlobStore, archiveId: Uint8Array, key: StoreKey): Promise<Identity | null> {
   if ('identityFile' in key) return identityFromFile(key.identityFile);
-  const name = identityName(archiveId, PASSPHRASE_WRAP_NAME);
-  if ((await store.stat(name)) === null) return null;
-  return unwrapIdentity(await store.get(name), { passphrase: key.passphrase });
+  const names = await storedWraps(store, archiveId, PASSPHRASE_WRAP_NAME);
+  if (names.length === 0) return null;
+  const tried = key.earlier ? names : names.slice(0, 1);
+  const wraps = await Promise.all(tried.map((name) => store.get(identityName(archiveId, name))));
+  return unwrapAny(wraps, { passphrase: key.passphrase });
 }

@@ -35,7 +35,7 @@ async function openStore(context: Context, input: Input): Promise<OpenedArchive>
   const identity = textOption(input, 'identity');
   const key =
     identity === undefined
-      ? { passphrase: await archivePassword(context, input) }
+      ? { passphrase: await archivePassword(context, input), earlier: isSet(input, 'earlierPassword') }
       : { identityFile: readTextFile(identity, cwd) };
   const archive = textOption(input, 'archive');
   return openStoreArchive({

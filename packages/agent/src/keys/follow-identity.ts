@@ -3,7 +3,8 @@ import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { equalBytes } from '@holdfast/archive/format/ids.ts';
 import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
 import type { Identity } from '@holdfast/archive/keys/identity.ts';
-import { unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { unwrapAny } from '@holdfast/archive/keys/wrap.ts';
+import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { AgentError } from '../errors.ts';
 import { type ArchivePin, type EnrolledDevice, writeDevice } from '../state/device.ts';
@@ -46,11 +47,11 @@ async function newIdentity(
   endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
   signal?: AbortSignal,
 ): Promise<Identity> {
-  const own = wrapName(device.keys.recipient);
-  const wrap = (await endpoint.identityWraps(signal)).find(({ name }) => name === own);
-  if (wrap === undefined)
+  const own = wrapsNamed(await endpoint.identityWraps(signal), wrapName(device.keys.recipient));
+  if (own.length === 0)
     throw new AgentError('identity_missing', { what: 'The key level was raised on another device' });
-  return unwrapIdentity(wrap.bytes, { ageIdentity: device.keys.age }, publicOf(named));
+  const wraps = own.map(({ bytes }) => bytes);
+  return unwrapAny(wraps, { ageIdentity: device.keys.age }, publicOf(named));
 }
 
 function holdsAll(after: ArchiveKeys, before: ArchiveKeys): boolean {

@@ -1,7 +1,9 @@
 import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
+import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { fromHex } from '@holdfast/archive/format/ids.ts';
-import type { Identity } from '@holdfast/archive/keys/identity.ts';
-import { wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
+import { unwrapIdentity, wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import type { Device } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
 import { deviceSigningKey, saveIdentity } from './device-keys.ts';
@@ -25,8 +27,27 @@ export async function joinArchive({ home, device, endpoint, identity, now, signa
   const { recipient } = device.keys;
   await openArchiveKeys(endpoint, identity, signal);
   await saveIdentity(home, identity, recipient);
-  await endpoint.putIdentityWrap(wrapName(recipient), await wrapIdentity(identity, { recipient }), signal);
+  if (!(await isWrapped(endpoint, device, identity, signal)))
+    await endpoint.putIdentityWrap(wrapName(recipient), await wrapIdentity(identity, { recipient }), signal);
   const { publicKey } = await deviceSigningKey(device);
   const listed = { deviceId: fromHex(device.id), publicKey, recipient, name: device.name, added: now() };
   await joinDeviceList(home, endpoint, identity, listed, signal);
+}
+
+/** Does the newest wrap for this device hold the identity? A wrap is never removed, so none is added without need. */
+async function isWrapped(
+  endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
+  { keys }: Device,
+  identity: Identity,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const [newest] = wrapsNamed(await endpoint.identityWraps(signal), wrapName(keys.recipient));
+  if (newest === undefined) return false;
+  try {
+    await unwrapIdentity(newest.bytes, { ageIdentity: keys.age }, publicIdentity(identity));
+    return true;
+  } catch (error) {
+    if (error instanceof ArchiveError) return false;
+    throw error;
+  }
 }

@@ -127,6 +127,8 @@ describe('who can open an archive', () => {
     assert.equal(changed.code, 0, changed.stderr);
     assert.equal((await enrol('second', '--archive-password-file', words)).code, 9);
     assert.equal((await enrol('second', '--archive-password-file', other)).code, 0);
+    // Whoever changes the password with a stolen credential does not lock its owner out
+    assert.equal((await enrol('third', '--archive-password-file', words, '--earlier-password')).code, 0);
     writeFileSync(other, 'short');
     assert.equal((await first.run('key', 'set-password', '--archive-password-file', other)).code, 2);
   });

@@ -3,8 +3,9 @@ import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { equalBytes } from '@holdfast/archive/format/ids.ts';
 import { type Identity, type PublicIdentity, parseIdentity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
 import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
-import { unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { unwrapAny, unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
 import { PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
+import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { AgentError } from '../errors.ts';
 import type { RemoteClient } from '../remote/remote-client.ts';
@@ -18,6 +19,8 @@ export type KeySource = {
   readonly identityFile?: string;
   /** Asks for the archive password; rejects when nobody can be asked. */
   readonly passphrase: () => Promise<string>;
+  /** The password may be one from before its last change. */
+  readonly earlier: boolean;
 };
 
 type Options = {
@@ -39,8 +42,8 @@ export async function obtainIdentity(source: KeySource, options: Options): Promi
       return unwrapIdentity(wrap, { ageIdentity: deviceAgeKey }, known);
     }
     case 'archive-password': {
-      const wrap = await passphraseWrap(endpoint, signal);
-      return unwrapIdentity(wrap, { passphrase: await source.passphrase() }, known);
+      const wraps = await passphraseWraps(endpoint, signal);
+      return unwrapAny(source.earlier ? wraps : wraps.slice(0, 1), { passphrase: await source.passphrase() }, known);
     }
     case 'custom-key':
       throw new AgentError('identity_needed');
@@ -49,13 +52,13 @@ export async function obtainIdentity(source: KeySource, options: Options): Promi
   }
 }
 
-export async function passphraseWrap(
+async function passphraseWraps(
   endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
   signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const wrap = (await endpoint.identityWraps(signal)).find(({ name }) => name === PASSPHRASE_WRAP_NAME);
-  if (wrap === undefined) throw new AgentError('identity_needed', { what: 'The archive has no password of its own' });
-  return wrap.bytes;
+): Promise<Uint8Array[]> {
+  const wraps = wrapsNamed(await endpoint.identityWraps(signal), PASSPHRASE_WRAP_NAME);
+  if (wraps.length === 0) throw new AgentError('identity_needed', { what: 'The archive has no password of its own' });
+  return wraps.map(({ bytes }) => bytes);
 }
 
 export async function identityFromFile(text: string, known?: PublicIdentity): Promise<Identity> {

@@ -371,14 +371,15 @@ const OBJECTS: Checks = {
       [names[0], toHex(one)],
     ]);
   },
-  'keeps identity wraps, and replaces them': async ({ endpoint }) => {
+  'keeps identity wraps, each new one beside those before': async ({ endpoint }) => {
     const [one, other, password] = await Promise.all([sealedFile(), sealedFile(), passwordFile()]);
     const name = `${'ab'.repeat(16)}.age`;
     for (const bytes of [one, other]) await endpoint.putIdentityWrap(name, bytes);
     await endpoint.putIdentityWrap('passphrase.age', password);
     const found = (await endpoint.identityWraps()).map((wrap) => [wrap.name, toHex(wrap.bytes)]);
     assert.deepEqual(found, [
-      [name, toHex(other)],
+      [name.replace('.age', '-00002.age'), toHex(other)],
+      [name, toHex(one)],
       ['passphrase.age', toHex(password)],
     ]);
   },

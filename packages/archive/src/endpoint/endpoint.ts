@@ -42,6 +42,7 @@
  * | `chunk_moved` | `read` | the pack was compacted away | `locate` again |
  * | `pack_missing` | `read` | the pack is gone or shorter than it should be | `reportLost`, and looks for another location |
  * | `object_conflict` | `putDeviceList`, `putKeyFile` | the name holds other bytes | reads what is there |
+ * | `object_conflict` | `putIdentityWrap` | the recipient has as many wraps as a store keeps | a permanent error |
  *
  * Codes of the store (`store_full`, `store_unavailable`, `store_denied`) and of the transport pass through. An aborted call
  * rejects with the signal's own reason; whether it took effect is then unknown.
@@ -70,7 +71,10 @@ export interface ArchiveEndpoint {
 
   /** The identity wraps (format §2.5), ascending by name; `name` as in format §7 without its folder. */
   identityWraps(signal?: AbortSignal): Promise<NamedObject[]>;
-  /** Adds or replaces a wrap (a passphrase changes). */
+  /**
+   * Adds a wrap as the newest for its recipient (a passphrase changes, a new identity); `name` is that of the recipient's first. None
+   * that is there is replaced: `wrapsNamed` (store/wraps.ts) gives them newest first.
+   */
   putIdentityWrap(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 }
 

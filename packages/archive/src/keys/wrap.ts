@@ -29,5 +29,19 @@ export async function unwrapIdentity(bytes: Uint8Array, key: WrapKey, known?: Pu
   return identity;
 }
 
+/** The first of several wraps that opens to the identity that is known; rejects as the first does when none does. */
+export async function unwrapAny(wraps: readonly Uint8Array[], key: WrapKey, known?: PublicIdentity): Promise<Identity> {
+  const failures: ArchiveError[] = [];
+  for (const bytes of wraps) {
+    try {
+      return await unwrapIdentity(bytes, key, known);
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error;
+      failures.push(error);
+    }
+  }
+  throw failures[0] ?? new ArchiveError('wrap_unopenable');
+}
+
 const isSame = (identity: Identity, known: PublicIdentity): boolean =>
   identity.recipient === known.recipient && equalBytes(identity.signing.publicKey, known.publicKey);

@@ -19,6 +19,8 @@ export type Folder = 'packs' | 'snapshots' | 'receipts' | 'tombstones' | 'keys' 
 
 export const ARCHIVES_PREFIX = 'archives/';
 export const PASSPHRASE_WRAP_NAME = 'passphrase.age';
+/** Wraps of one recipient: beyond these a store keeps no more, and none that is there goes. */
+export const MAX_WRAPS = 100;
 /** The largest counter that ten digits hold. */
 export const MAX_DEVICE_LIST_COUNTER = 9_999_999_999;
 
@@ -56,6 +58,20 @@ export function identityName(archiveId: Uint8Array, name: string): string {
   return `${folderPrefix(archiveId, 'identities')}${name}`;
 }
 
+/** The `n`th wrap for a recipient, from 1: `name` is that of the first, without its folder. */
+export function numberedWrap(name: string, n: number): string {
+  if (!FIRST_WRAP.test(name))
+    throw new ArchiveError('blob_name_invalid', { name, detail: 'no name of an identity wrap' });
+  return n === 1 ? name : `${name.slice(0, -'.age'.length)}-${String(n).padStart(5, '0')}.age`;
+}
+
+/** Which of a recipient's wraps `other` is, from 1; 0 if it is no wrap for that recipient. */
+export function wrapNumber(name: string, other: string): number {
+  if (other === name) return 1;
+  const [, n] = /-([0-9]{5})\.age$/.exec(other) ?? [];
+  return n !== undefined && Number(n) > 1 && numberedWrap(name, Number(n)) === other ? Number(n) : 0;
+}
+
 /** `recipientHash` is the SHA-256 of the recipient's text; its first half goes into the name. */
 export function keyFileBaseName(generation: number, recipientHash: Uint8Array): string {
   if (!Number.isInteger(generation) || generation < 1 || generation > 0xffff)
@@ -66,7 +82,8 @@ export function keyFileBaseName(generation: number, recipientHash: Uint8Array): 
 export const identityBaseName = (recipientHash: Uint8Array): string => `${toHex(recipientHash.subarray(0, 16))}.age`;
 
 const KEY_FILE = /^[0-9]{5}-[0-9a-f]{32}\.age$/;
-const IDENTITY = /^(?:[0-9a-f]{32}|passphrase)\.age$/;
+const FIRST_WRAP = /^(?:[0-9a-f]{32}|passphrase)\.age$/;
+const IDENTITY = /^(?:[0-9a-f]{32}|passphrase)(?:-[0-9]{5})?\.age$/;
 const HEX_ID = /^[0-9a-f]{64}$/;
 const ARCHIVE = /^archives\/([0-9a-f]{32})\/(.+)$/;
 

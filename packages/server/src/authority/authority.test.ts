@@ -440,6 +440,14 @@ onBothDatabases('authority', (fresh) => {
     assert.deepEqual(actions, ['archive.identity_released', 'archive.ready', 'archive.registered']);
   });
 
+  test('a device that stores another identity for escrow locks nobody out', async () => {
+    const { user, device, identity, archive } = await withArchive();
+    await escrowed(device, archive, await makeIdentity());
+    const later = await t.enrol(user, 'later');
+    const wrap = await later.client.call(deviceRoutes.identity, {});
+    assert.equal(Buffer.from(await openWith(later.age.identity, wrap)).toString(), formatIdentity(identity));
+  });
+
   test('above level account the authority gives nothing and keeps nothing', async () => {
     const { user, device, archive } = await withArchive();
     const raise = (level: 'account' | 'archive-password' | 'custom-key', password = user.password) =>

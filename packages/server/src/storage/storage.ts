@@ -13,6 +13,7 @@
 
 import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { identityName } from '@holdfast/archive/store/layout.ts';
+import { storedWraps } from '@holdfast/archive/store/wraps.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import type { DatabaseConfig } from '../config.ts';
 import type { ServedRoute } from '../http/register.ts';
@@ -45,7 +46,7 @@ export type Storage = {
   /** Resolves when the index is fit for use; until then the routes answer `busy`. Rejects when it cannot be made fit. */
   readonly ready: Promise<void>;
   /** Null when there is none. `archive` is hex, `name` as in format §7. */
-  readIdentityWrap(archive: string, name: string): Promise<Uint8Array | null>;
+  readIdentityWraps(archive: string, name: string): Promise<Uint8Array[]>;
   close(): Promise<void>;
 };
 
@@ -77,7 +78,7 @@ export async function createStorage(options: StorageOptions): Promise<Storage> {
     routes: [...sessionRoutes(context), ...packRoutes(context), ...objectRoutes(context)],
     maintenance,
     ready,
-    readIdentityWrap: (archive, name) => readIdentityWrap(points, archive, name),
+    readIdentityWraps: (archive, name) => readIdentityWraps(points, archive, name),
     close: async () => {
       closing.abort();
       await Promise.allSettled([ready, maintenance.settled()]);
@@ -136,12 +137,15 @@ async function makeReady(points: StorePoints, signal: AbortSignal): Promise<void
   }
 }
 
-async function readIdentityWrap(points: StorePoints, archive: string, name: string): Promise<Uint8Array | null> {
+/** All for one recipient, newest first. */
+async function readIdentityWraps(points: StorePoints, archive: string, name: string): Promise<Uint8Array[]> {
   try {
     const { point, archive: found } = await points.find(archive);
-    return await readIfThere(point.blobs, identityName(found.id, name));
+    const names = await storedWraps(point.blobs, found.id, name);
+    const wraps = await Promise.all(names.map((each) => readIfThere(point.blobs, identityName(found.id, each))));
+    return wraps.filter((wrap) => wrap !== null);
   } catch (error) {
-    if (error instanceof ProtocolError && error.code === 'archive_unknown') return null;
+    if (error instanceof ProtocolError && error.code === 'archive_unknown') return [];
     throw error;
   }
 }

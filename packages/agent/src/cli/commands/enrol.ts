@@ -38,6 +38,7 @@ export const run: CommandModule['run'] = async (context, input) => {
     keySource: {
       ...(identity !== undefined && { identityFile: readTextFile(identity, cwd) }),
       passphrase: () => archivePassword(context, input),
+      earlier: isSet(input, 'earlierPassword'),
     },
     network: networkOf(context),
     fillRandom: (target) => target.set(random(target.length)),

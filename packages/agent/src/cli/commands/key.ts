@@ -135,6 +135,7 @@ export const recover: Run = async (context, input) => {
     const source = {
       ...(file !== undefined && { identityFile: readTextFile(file, cwd) }),
       passphrase: () => archivePassword(context, input),
+      earlier: isSet(input, 'earlierPassword'),
     };
     await recoverIdentity({ ...access, source, now: clock.now, signal });
     out.result({ recovered: true, level: access.context.user.keyLevel }, () =>

@@ -12,6 +12,11 @@ export const POINT: readonly OptionSpec[] = [
   { flags: '--device <name>', about: 'of another of your devices, by name or id' },
 ];
 
+const EARLIER_PASSWORD: OptionSpec = {
+  flags: '--earlier-password',
+  about: 'also accept an archive password from before its last change',
+};
+
 export const DELETED: OptionSpec = { flags: '--deleted', about: 'include what was deleted since' };
 
 /** Straight from a store folder: no server, no enrolment. */
@@ -19,6 +24,7 @@ export const STORE: readonly OptionSpec[] = [
   { flags: '--store <folder>', about: "read a server's store point directly: a folder or a file:// URL" },
   { flags: '--identity <file>', about: 'the exported key that opens it' },
   { flags: '--archive-password-file <file>', about: 'the archive password instead, where the archive has one' },
+  EARLIER_PASSWORD,
   { flags: '--archive <id>', about: 'which archive, where the store holds several' },
 ];
 
@@ -30,5 +36,6 @@ export const PASSWORD: readonly OptionSpec[] = [
 /** What opens an archive that the server cannot open. */
 export const KEY: readonly OptionSpec[] = [
   { flags: '--archive-password-file <file>', about: 'the archive password, at key level archive-password' },
+  EARLIER_PASSWORD,
   { flags: '--identity <file>', about: 'the exported key, at key level custom-key' },
 ];

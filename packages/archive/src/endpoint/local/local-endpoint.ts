@@ -10,12 +10,12 @@ import {
   deviceListName,
   type Folder,
   folderPrefix,
-  identityName,
   keyFileName,
   parseName,
   receiptName,
   type StoredObject,
 } from '../../store/layout.ts';
+import { appendWrap } from '../../store/wraps.ts';
 import type { ArchiveEndpoint, ArchiveSession, NamedObject, Purpose, StoredSnapshot } from '../endpoint.ts';
 import { concurrently } from './concurrently.ts';
 import { LocalArchive, type LocalEvent } from './local-archive.ts';
@@ -100,7 +100,8 @@ export class LocalEndpoint implements ArchiveEndpoint {
 
   async putIdentityWrap(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    await this.store.put(identityName(this.archiveId, name), bytes);
+    if ((await appendWrap(this.store, this.archiveId, name, bytes)) === 'full')
+      throw new ArchiveError('object_conflict', { name });
   }
 
   private async named(folder: 'keys' | 'identities', signal: AbortSignal | undefined): Promise<NamedObject[]> {

@@ -18,15 +18,17 @@ import { type AuthorityContext, type AuthorityTransaction, inTransaction } from 
 import { BACKUP_APP } from '../devices/rules.ts';
 import { findDevice } from '../devices/store.ts';
 import type { AgeKey } from '../keyring/age.ts';
-import { checkEscrowWrap, type PublicIdentity, rewrapIdentity, wrapName } from '../keyring/escrow.ts';
+import { openableWrap, type PublicIdentity, rewrapIdentity, wrapName } from '../keyring/escrow.ts';
 import { grantsOf } from '../sign-in/sessions.ts';
 import type { ArchiveRow, UserRow } from '../tables.ts';
 import { findUser } from '../users/store.ts';
 import { archiveOf } from './store.ts';
 
-/** The identity wraps of an archive, wherever its storage is; names as in format §7. */
+/** The identity wraps of an archive for one recipient, wherever its storage is; `name` as that of the first in format §7. */
 export type IdentityWraps = {
-  read(archiveId: string, name: string): Promise<Uint8Array | null>;
+  /** Newest first. */
+  read(archiveId: string, name: string): Promise<Uint8Array[]>;
+  /** All of them. */
   remove(archiveId: string, name: string): Promise<void>;
 };
 
@@ -103,7 +105,7 @@ export async function markReady(options: ArchivesOptions, { deviceId, userId }: 
   if (archive.state === 'ready') return archive;
   if (archive.made_by !== deviceId) throw archiveExists(archive);
   if (user.key_level === 'account') {
-    await checkEscrowWrap(escrow, await readEscrowWrap(options, archive), publicIdentityOf(archive));
+    await openableWrap(escrow, await readEscrowWraps(options, archive), publicIdentityOf(archive));
   }
   return inTransaction(context, async (trx) => {
     const current = await lockArchive(trx, userId);
@@ -131,7 +133,7 @@ export async function releaseIdentity(
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready', { retryAfterMs: 5_000 });
   const device = await findDevice(context.database.kysely, deviceId);
   if (device === undefined) throw new ProtocolError('unauthenticated');
-  const wrap = await readEscrowWrap(options, archive);
+  const wrap = await openableWrap(escrow, await readEscrowWraps(options, archive), publicIdentityOf(archive));
   const rewrapped = await rewrapIdentity(escrow, wrap, publicIdentityOf(archive), device.recipient);
   // Noted before it leaves: an entry too many is better than one too few
   await inTransaction(context, (trx) =>
@@ -161,7 +163,7 @@ export async function raiseKeyLevel(
   const step = LEVELS.indexOf(change.level) - LEVELS.indexOf(user.key_level);
   // `account` is where everybody begins: going there again would remove the wrap that it needs
   if (step < 0 || change.level === 'account') throw new ProtocolError('key_level_lower');
-  if (change.level === 'archive-password') await requireWrap(options, archive, PASSPHRASE_WRAP);
+  if (change.level === 'archive-password') await requireWraps(options, archive, PASSPHRASE_WRAP);
   if (step > 0)
     await inTransaction(context, async (trx) => {
       await trx.updateTable('users').set({ key_level: change.level }).where('id', '=', userId).execute();
@@ -193,11 +195,11 @@ async function requireArchive(
   return { user, archive };
 }
 
-async function requireWrap({ wraps }: ArchivesOptions, archive: ArchiveRow, name: string): Promise<Uint8Array> {
-  const wrap = await wraps.read(archive.id, name);
-  if (wrap === null) throw new ProtocolError('key_wrap_missing', { data: { name } });
-  return wrap;
+async function requireWraps({ wraps }: ArchivesOptions, archive: ArchiveRow, name: string): Promise<Uint8Array[]> {
+  const found = await wraps.read(archive.id, name);
+  if (found.length === 0) throw new ProtocolError('key_wrap_missing', { data: { name } });
+  return found;
 }
 
-const readEscrowWrap = (options: ArchivesOptions, archive: ArchiveRow): Promise<Uint8Array> =>
-  requireWrap(options, archive, wrapName(options.escrow.recipient));
+const readEscrowWraps = (options: ArchivesOptions, archive: ArchiveRow): Promise<Uint8Array[]> =>
+  requireWraps(options, archive, wrapName(options.escrow.recipient));

@@ -37,9 +37,21 @@ async function openWrap(escrowIdentity: string, wrap: Uint8Array): Promise<Uint8
   return openWith(escrowIdentity, wrap);
 }
 
-/** Rejects with `key_wrap_unusable` unless the escrow identity opens the wrap to that identity. */
-export async function checkEscrowWrap(escrow: AgeKey, wrap: Uint8Array, expected: PublicIdentity): Promise<void> {
-  await openIdentity(escrow, wrap, expected);
+/** The first wrap that the escrow identity opens to that identity; rejects with `key_wrap_unusable` when it opens none so. */
+export async function openableWrap(
+  escrow: AgeKey,
+  wraps: readonly Uint8Array[],
+  expected: PublicIdentity,
+): Promise<Uint8Array> {
+  for (const wrap of wraps) {
+    try {
+      await openIdentity(escrow, wrap, expected);
+      return wrap;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+    }
+  }
+  throw new ProtocolError('key_wrap_unusable');
 }
 
 /** The same identity, wrapped to a device. */

@@ -14,7 +14,7 @@ import { ServerError } from '../../errors.ts';
 import { newAgeKey, openWith, sealTo } from './age.ts';
 import { capabilityVerifier, signCapability } from './capability-signer.ts';
 import { fingerprintOf } from './certificates.ts';
-import { checkEscrowWrap, identityFromWraps, rewrapIdentity, wrapName } from './escrow.ts';
+import { identityFromWraps, openableWrap, rewrapIdentity, wrapName } from './escrow.ts';
 import { createKeystore, FILES, openKeystore, readRecovery, serverCertificate } from './keystore.ts';
 import { confirmKit, makeKit, openKit } from './kit.ts';
 import { newSigningKey } from './signing-key.ts';
@@ -150,15 +150,15 @@ test('escrow opens a wrap only to the identity that was registered, and wraps it
   const text = `# holdfast identity 1\n${age.identity}\nHOLDFAST-SIGN-KEY-${Buffer.from(d, 'base64url').toString('hex')}\n`;
   const identity = { recipient: age.recipient, signingKey: seed.publicKey };
   const wrap = await sealTo(keystore.escrow.recipient, Buffer.from(text));
-  await checkEscrowWrap(keystore.escrow, wrap, identity);
+  assert.equal(await openableWrap(keystore.escrow, [Buffer.from('junk'), wrap], identity), wrap);
   const device = await newAgeKey();
   const rewrapped = await rewrapIdentity(keystore.escrow, wrap, identity, device.recipient);
   assert.equal(Buffer.from(await openWith(device.identity, rewrapped)).toString(), text);
   const stranger = { ...identity, signingKey: newSigningKey().publicKey };
-  await assert.rejects(checkEscrowWrap(keystore.escrow, wrap, stranger), refusedWith('key_wrap_unusable'));
-  await assert.rejects(checkEscrowWrap(device, wrap, identity), refusedWith('key_wrap_unusable'));
+  await assert.rejects(openableWrap(keystore.escrow, [wrap], stranger), refusedWith('key_wrap_unusable'));
+  await assert.rejects(openableWrap(device, [wrap], identity), refusedWith('key_wrap_unusable'));
   await assert.rejects(
-    checkEscrowWrap(keystore.escrow, wrap.subarray(0, 99), identity),
+    openableWrap(keystore.escrow, [wrap.subarray(0, 99)], identity),
     refusedWith('key_wrap_unusable'),
   );
   const others = await Promise.all([device, await newAgeKey()].map((key) => sealTo(key.recipient, Buffer.from(text))));
@@ -169,7 +169,7 @@ test('escrow opens a wrap only to the identity that was registered, and wraps it
   const encrypter = new Encrypter();
   for (const { recipient } of [keystore.escrow, device]) encrypter.addRecipient(recipient);
   const forTwo = await encrypter.encrypt(text);
-  await assert.rejects(checkEscrowWrap(keystore.escrow, forTwo, identity), refusedWith('key_wrap_unusable'));
+  await assert.rejects(openableWrap(keystore.escrow, [forTwo], identity), refusedWith('key_wrap_unusable'));
   await assert.rejects(identityFromWraps(keystore.escrow.identity, [forTwo]), refusedWith('kit_opens_none'));
 });
 

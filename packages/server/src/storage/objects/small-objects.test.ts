@@ -59,14 +59,13 @@ describe('small objects of an archive', () => {
     await assert.rejects(putIdentityWrap(blobs, archiveId, KEY_NAME, file), code('blob_name_invalid'));
   });
 
-  test('a wrap may be replaced; a passphrase belongs under its own name only', async () => {
+  test('a new wrap leaves the one before; a passphrase belongs under its own name only', async () => {
     const blobs = new MemoryStore();
     const sealed = () => sealToRecipient(plaintext, identity.recipient);
-    await putIdentityWrap(blobs, archiveId, WRAP_NAME, await sealed());
-    const second = await sealed();
-    await putIdentityWrap(blobs, archiveId, WRAP_NAME, second);
-    const [stored] = await Array.fromAsync(blobs.list(''));
-    assert.deepEqual(await blobs.get(stored?.name ?? ''), new Uint8Array(second));
+    const [first, second] = [await sealed(), await sealed()];
+    for (const wrap of [first, second]) await putIdentityWrap(blobs, archiveId, WRAP_NAME, wrap);
+    const stored = await Array.fromAsync(blobs.list(''), ({ name }) => blobs.get(name));
+    assert.deepEqual(stored, [new Uint8Array(second), new Uint8Array(first)]);
     const passphrase = await sealToPassphrase(plaintext, 'correct horse');
     await putIdentityWrap(blobs, archiveId, 'passphrase.age', passphrase);
     await assert.rejects(putIdentityWrap(blobs, archiveId, WRAP_NAME, passphrase), code('invalid_request'));

@@ -11,10 +11,11 @@ import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import {
   deviceListName,
   folderPrefix,
-  identityName,
   keyFileName,
+  MAX_WRAPS,
   PASSPHRASE_WRAP_NAME,
 } from '@holdfast/archive/store/layout.ts';
+import { appendWrap } from '@holdfast/archive/store/wraps.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { publicKeyOf } from '../public-key.ts';
 import { readIfThere } from '../reads/lists.ts';
@@ -34,7 +35,7 @@ export async function putKeyFile(blobs: Blobs, archiveId: Uint8Array, name: stri
   await putOnce(blobs, keyFileName(archiveId, name), bytes);
 }
 
-/** Replaces what is there: a passphrase changes. */
+/** Comes after what is there for the recipient: a passphrase changes, and nobody is locked out by junk. */
 export async function putIdentityWrap(
   blobs: Blobs,
   archiveId: Uint8Array,
@@ -42,7 +43,8 @@ export async function putIdentityWrap(
   bytes: Uint8Array,
 ): Promise<void> {
   requireStanza(bytes, name === PASSPHRASE_WRAP_NAME ? PASSPHRASE_STANZA : HYBRID_STANZA);
-  await blobs.put(identityName(archiveId, name), bytes);
+  if ((await appendWrap(blobs, archiveId, name, bytes)) === 'full')
+    throw new ProtocolError('conflict', { message: `${MAX_WRAPS} wraps are stored for this recipient.` });
 }
 
 /** One recipient, of this kind: a second, classical one would give up what the first protects. */

@@ -191,8 +191,11 @@ onBothDatabases('the storage routes', (fresh) => {
     assert.deepEqual(listed, [{ name: key.name, bytes: file }]);
     const wraps = decodeObjects(await reader.call(routes.identityWraps, { params: { archive } }));
     assert.deepEqual(wraps, [{ name: wrap.name, bytes: file }]);
-    assert.deepEqual(new Uint8Array((await served.storage.readIdentityWrap(archive, wrap.name)) ?? []), file);
-    assert.equal(await served.storage.readIdentityWrap('0a'.repeat(16), wrap.name), null);
+    assert.deepEqual(
+      (await served.storage.readIdentityWraps(archive, wrap.name)).map((each) => new Uint8Array(each)),
+      [file],
+    );
+    assert.deepEqual(await served.storage.readIdentityWraps('0a'.repeat(16), wrap.name), []);
     const missing = { archive, name: `${'ef'.repeat(16)}.age` };
     await assert.rejects(reader.call(routes.identityWrap, { params: missing }), refused('object_missing'));
     await assert.rejects(reader.call(routes.keyFile, { params: { archive, name: 'x' } }), refused('name_invalid'));
