@@ -97,6 +97,20 @@ test('an answer that is not ours is told from one that is', async () => {
   await assert.rejects(shape.client.call(item, input), fails('bad_reply'));
 });
 
+test('what stands in front of the server may say how long to wait, too', async () => {
+  const headers = { 'retry-after': '7' };
+  const proxy = answering(() => new Response('Not now.', { status: 429, headers }));
+  await assert.rejects(
+    proxy.client.call(item, input),
+    fails('bad_reply', (e) => assert.deepEqual([e.retryable, e.retryAfterMs], [true, 7000])),
+  );
+  const newer = answering(() => Response.json({ error: { code: 'from_the_future' } }, { status: 503, headers }));
+  await assert.rejects(
+    newer.client.call(item, input),
+    fails('unknown_code', (e) => assert.equal(e.retryAfterMs, 7000)),
+  );
+});
+
 test('no answer is `unreachable` and may be tried again; an abort stays an abort', async () => {
   const down = answering(() => Promise.reject(new Error('ECONNREFUSED')));
   await assert.rejects(

@@ -122,7 +122,9 @@ function retryAfterMs(header: string | null): number | undefined {
 
 async function errorOf(reply: TransportReply, signal: AbortSignal | undefined): Promise<ProtocolError> {
   const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(), signal));
-  const unknown = (cause?: unknown) => new ProtocolError('bad_reply', { cause, data: { status: reply.status } });
+  const waits = { retryAfterMs: retryAfterMs(reply.headers.get('retry-after')) };
+  const unknown = (cause?: unknown) =>
+    new ProtocolError('bad_reply', { cause, data: { status: reply.status }, ...waits });
   let envelope: { error?: { code?: unknown; message?: unknown; retryable?: unknown; data?: unknown } };
   try {
     envelope = JSON.parse(new TextDecoder().decode(bytes));
@@ -132,11 +134,11 @@ async function errorOf(reply: TransportReply, signal: AbortSignal | undefined): 
   const { code, message, retryable, data } = envelope?.error ?? {};
   if (typeof code !== 'string') return unknown();
   if (!isProtocolCode(code)) {
-    return new ProtocolError('unknown_code', { data: { code, message }, retryable: retryable === true });
+    return new ProtocolError('unknown_code', { data: { code, message }, retryable: retryable === true, ...waits });
   }
   return new ProtocolError(code, {
     message: typeof message === 'string' ? message : undefined,
     data: typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : undefined,
-    retryAfterMs: retryAfterMs(reply.headers.get('retry-after')),
+    ...waits,
   });
 }
