@@ -2,20 +2,28 @@
  * Many rounds, in worlds of twenty. A world begins with two devices, suffers its rounds one after the other, and is gone
  * through as a whole at its end: every acknowledged snapshot restores, and maintenance has nothing left to do.
  *
+ * A part of the rounds are the named moments, each dealt out once: a process dies at one place of all those at which the product
+ * writes, syncs, renames or changes a database (faults/named.ts).
+ *
  * The seed decides everything that we decide: trees, changes, kinds of rounds, steps and moments. What a moment hits, the
  * machine decides.
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { badLine } from './rounds/bad-line.ts';
 import { beside } from './rounds/beside.ts';
+import { clockBack } from './rounds/clock-back.ts';
 import { damage } from './rounds/damage.ts';
+import { fullDisk } from './rounds/full-disk.ts';
 import { killBackup, killRestore } from './rounds/kill-agent.ts';
 import { killEnrolment, killFirstStart } from './rounds/kill-beginning.ts';
 import { killMaintenance, killServer } from './rounds/kill-server.ts';
 import { rebuildIndex, recover, withoutServer } from './rounds/rebuild.ts';
 import { revoke } from './rounds/revoke.ts';
 import type { Round } from './rounds/round.ts';
-import { requireCleanStore } from './support/leftovers.ts';
+import { requireCleanStore, requireWholeFiles } from './support/leftovers.ts';
 import type { Random } from './support/random.ts';
+import type { Tally } from './support/tally.ts';
 import { World } from './support/world.ts';
 
 export const ROUNDS: readonly Round[] = [
@@ -31,6 +39,9 @@ export const ROUNDS: readonly Round[] = [
   recover,
   withoutServer,
   revoke,
+  badLine,
+  fullDisk,
+  clockBack,
 ];
 export const ROUNDS_IN_A_WORLD = 20;
 
@@ -46,15 +57,28 @@ export type CampaignEvent =
 
 export type WorldPlan = { readonly number: number; readonly first: number; readonly kinds: readonly Round[] };
 
-/** Pure: the rounds of each world. */
-export function planCampaign(random: Random, rounds: number, kinds: readonly Round[]): WorldPlan[] {
+/** Of the rounds, at most: the rest is drawn. */
+const SHARE_OF_MOMENTS = 0.62;
+
+/** Pure: the rounds of each world. The named moments are dealt out, in 500 rounds each of them once or more. */
+export function planCampaign(
+  random: Random,
+  rounds: number,
+  kinds: readonly Round[],
+  moments: readonly Round[] = [],
+): WorldPlan[] {
   const deck = kinds.flatMap((kind) => new Array<Round>(kind.weight).fill(kind));
+  const draw = random.fork('kinds');
+  const dealt = draw.shuffled(moments).slice(0, deck.length === 0 ? rounds : Math.floor(rounds * SHARE_OF_MOMENTS));
+  const drawn = Array.from({ length: deck.length === 0 ? 0 : rounds - dealt.length }, () => draw.pick(deck));
+  return inWorlds(draw.shuffled([...dealt, ...drawn]));
+}
+
+export function inWorlds(kinds: readonly Round[], firstWorld = 1): WorldPlan[] {
   const worlds: WorldPlan[] = [];
-  for (let first = 1; first <= rounds; first += ROUNDS_IN_A_WORLD) {
-    const number = worlds.length + 1;
-    const draw = random.fork(`kinds of world ${number}`);
-    const count = Math.min(ROUNDS_IN_A_WORLD, rounds - first + 1);
-    worlds.push({ number, first, kinds: Array.from({ length: count }, () => draw.pick(deck)) });
+  for (let at = 0; at < kinds.length; at += ROUNDS_IN_A_WORLD) {
+    const number = firstWorld + worlds.length;
+    worlds.push({ number, first: at + 1, kinds: kinds.slice(at, at + ROUNDS_IN_A_WORLD) });
   }
   return worlds;
 }
@@ -64,10 +88,12 @@ export async function runWorld(
   plan: WorldPlan,
   random: Random,
   onEvent: (event: CampaignEvent) => void,
+  tally: Tally,
   keep = false,
 ): Promise<boolean> {
   const own = random.fork(`world ${plan.number}`);
   const world = new World(own);
+  world.witness = join(world.folder, 'witness');
   const one = async (round: number, name: string, work: () => Promise<string>): Promise<boolean> => {
     const began = performance.now();
     try {
@@ -86,6 +112,7 @@ export async function runWorld(
     }
     return await one(plan.first + plan.kinds.length - 1, 'end', () => goThrough(world));
   } finally {
+    tally.hear(world.witness);
     await (keep ? world.stopServer('SIGKILL') : world.end());
   }
 }
@@ -128,6 +155,7 @@ export async function goThrough(world: World): Promise<string> {
   assert.ok((results['verify']?.['damagedPacks'] ?? Number.NaN) <= world.damagedPacks);
   await world.startServer();
   requireCleanStore(world.storeDir);
+  requireWholeFiles(world.data);
   await requireAcknowledged(world);
   const entries = world.ledger.all();
   for (const entry of entries) await world.restores(entry);

@@ -1,28 +1,40 @@
 /**
- * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--keep]`
+ * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--keep]`
  *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
- * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed.
+ * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
+ * has only the named moments whose name contains it.
+ *
+ * A campaign of 500 rounds or more fails also when a named moment was never reached, or when the product has a step without a
+ * name. Moments that were missed are tried again after the last world.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type CampaignEvent, planCampaign, ROUNDS, runWorld, type WorldPlan } from './campaign.ts';
+import { type CampaignEvent, inWorlds, planCampaign, ROUNDS, runWorld, type WorldPlan } from './campaign.ts';
+import { MOMENTS } from './rounds/moments.ts';
 import { Random } from './support/random.ts';
+import { Tally } from './support/tally.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '500' },
     seed: { type: 'string', default: Date.now().toString(36) },
     only: { type: 'string' },
+    moments: { type: 'string' },
     world: { type: 'string' },
     jobs: { type: 'string', default: String(Math.max(1, Math.min(4, availableParallelism()))) },
     keep: { type: 'boolean', default: false },
   },
 });
 
+const LONG = 500;
+const TRIES = 2;
+
+const rounds = whole('rounds', values.rounds);
 const kinds = chosen(values.only);
+const moments = MOMENTS.filter(({ name }) => values.only === undefined && name.includes(values.moments ?? ''));
 const random = new Random(values.seed);
-const plans = planCampaign(random, whole('rounds', values.rounds), kinds);
+const plans = planCampaign(random, rounds, kinds, moments);
 const wanted =
   values.world === undefined ? plans : plans.filter(({ number }) => number === whole('world', values.world));
 const sum = new Map<string, { rounds: number; died: number; ms: number }>();
@@ -30,14 +42,30 @@ const failures: string[] = [];
 const began = performance.now();
 
 console.log(`torture: ${values.rounds} rounds in ${plans.length} worlds, seed ${values.seed}`);
+const tally = new Tally();
+const isLong = rounds >= LONG && values.world === undefined && values.only === undefined;
 const queue = [...wanted];
-await Promise.all(Array.from({ length: whole('jobs', values.jobs) }, work));
+await runQueue();
+for (let i = 0; isLong && i < TRIES; i++) {
+  const missed = inWorlds(moments.filter(isMissed), plans.length + 1 + i * 100);
+  queue.push(...missed);
+  await runQueue();
+}
 report();
+reportMoments();
+
+async function runQueue(): Promise<void> {
+  await Promise.all(Array.from({ length: whole('jobs', values.jobs) }, work));
+}
+
+function isMissed({ name }: { readonly name: string }): boolean {
+  return tally.hits(name) === 0;
+}
 
 async function work(): Promise<void> {
   for (let plan = queue.shift(); plan !== undefined; plan = queue.shift()) {
     const current = plan;
-    await runWorld(current, random, (event) => tell(current, event), values.keep);
+    await runWorld(current, random, (event) => tell(current, event), tally, values.keep);
   }
 }
 
@@ -45,7 +73,8 @@ function tell(plan: WorldPlan, event: CampaignEvent): void {
   const place = `world ${plan.number} round ${event.round} ${event.name}`;
   if (event.kind === 'failed') {
     const { error, world } = event;
-    const again = `npm run torture -- --rounds ${values.rounds} --seed ${values.seed} --world ${plan.number}${values.only ? ` --only ${values.only}` : ''}`;
+    const chosenBy = (['only', 'moments'] as const).map((name) => (values[name] ? ` --${name} '${values[name]}'` : ''));
+    const again = `npm run torture -- --rounds ${values.rounds} --seed ${values.seed} --world ${plan.number}${chosenBy.join('')}`;
     console.log(
       `${place}: FAILED ${error instanceof Error ? (error.stack ?? error.message) : error}\n  again: ${again}`,
     );
@@ -54,9 +83,10 @@ function tell(plan: WorldPlan, event: CampaignEvent): void {
     return;
   }
   console.log(`${place}: ${event.what} (${(event.ms / 1000).toFixed(1)} s)`);
-  const so = sum.get(event.name) ?? { rounds: 0, died: 0, ms: 0 };
+  const kind = event.name.split(':')[0] as string;
+  const so = sum.get(kind) ?? { rounds: 0, died: 0, ms: 0 };
   const died = / died|^died/.test(event.what) ? 1 : 0;
-  sum.set(event.name, { rounds: so.rounds + 1, died: so.died + died, ms: so.ms + event.ms });
+  sum.set(kind, { rounds: so.rounds + 1, died: so.died + died, ms: so.ms + event.ms });
 }
 
 function report(): void {
@@ -73,8 +103,19 @@ function report(): void {
   if (failures.length > 0) process.exitCode = 1;
 }
 
+/** How often each was reached; in long campaigns, what was not is a failure. */
+function reportMoments(): void {
+  console.log('\nnamed moments, and how often a process died there');
+  for (const { name } of moments) console.log(`${String(tally.hits(name)).padStart(5)} ${name}`);
+  const missed = moments.filter(isMissed);
+  const unnamed = tally.unnamed();
+  console.log(`${moments.length - missed.length} of ${moments.length} were reached`);
+  for (const place of unnamed) console.log(`  without a name: ${place}`);
+  if (isLong && missed.length + unnamed.length > 0) process.exitCode = 1;
+}
+
 function chosen(only: string | undefined): typeof ROUNDS {
-  if (only === undefined) return ROUNDS;
+  if (only === undefined) return values.moments === undefined ? ROUNDS : [];
   const names = only.split(',');
   const unknown = names.find((name) => !ROUNDS.some((round) => round.name === name));
   if (unknown === undefined) return ROUNDS.filter(({ name }) => names.includes(name));

@@ -18,13 +18,25 @@ export type Death = {
   readonly when: 'before' | 'half' | 'after';
   /** A regular expression: only steps count whose subject fits (paths, SQL text, method and path of a request). */
   readonly about?: string;
+  /** Only steps at this place count (places.ts). */
+  readonly place?: string;
+  /** What the witness is told. */
+  readonly name?: string;
 };
 
 export type Faults = {
+  /** What runs, for the names of its places. */
+  readonly program?: string;
+  /** A file to which a line goes for each place that is come to, and for the death. */
+  readonly witness?: string | undefined;
   /** ms that the process's clock is ahead. */
   readonly clockMs?: number;
   readonly death?: Death | undefined;
+  /** Connections to one port of this machine go to another: what stands there may pass them on, or not. */
+  readonly road?: Road | undefined;
 };
+
+export type Road = { readonly from: number; readonly to: number };
 
 /** The variable that carries `Faults` to the preloaded module. */
 export const VARIABLE = 'HOLDFAST_TORTURE';
@@ -32,7 +44,8 @@ const PRELOAD = new URL('preload.ts', import.meta.url).href;
 
 /** Environment of a process that suffers them. */
 export function environmentOf(faults: Faults): Record<string, string> {
-  if ((faults.clockMs ?? 0) === 0 && faults.death === undefined) return {};
+  const { clockMs = 0, death, witness, road } = faults;
+  if (clockMs === 0 && death === undefined && witness === undefined && road === undefined) return {};
   return { NODE_OPTIONS: `--import=${PRELOAD}`, [VARIABLE]: JSON.stringify(faults) };
 }
 
@@ -54,8 +67,14 @@ function someDeath(random: Random, steps: readonly Step[]): Death {
   return { step, nth: random.magnitude(MOST[step]), when: random.pick(['before', 'half', 'after']) };
 }
 
-/** How a process is to end: at a step of its own, or by SIGKILL after so many ms. */
-export type End = { readonly death?: Death; readonly killAfterMs?: number };
+/** How a process is to end: at a step of its own, or by SIGKILL after so many ms; and what it meets before. */
+export type End = {
+  readonly death?: Death;
+  readonly killAfterMs?: number;
+  readonly road?: Road;
+  /** ms that its clock is off everybody else's. */
+  readonly clockOffMs?: number;
+};
 
 /** By the clock, at any step, or at one of the moments. */
 export function someEnd(

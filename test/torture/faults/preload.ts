@@ -4,8 +4,10 @@ import promises from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Death, type Faults, type Step, VARIABLE } from './faults.ts';
+import { type Faults, type Road, type Step, VARIABLE } from './faults.ts';
+import { placeOf, sqlPlace } from './places.ts';
 
 type Callable = (this: unknown, ...args: unknown[]) => unknown;
 type Patched = Record<string, Callable>;
@@ -21,29 +23,58 @@ function moveClock(ms: number): void {
   });
 }
 
-async function watchFor(wanted: Death): Promise<void> {
+/** `subject` is a path, SQL text, or method and path of a request. */
+type IsIt = (step: Step, subject: string) => boolean;
+
+const { appendFileSync, readlinkSync } = fs;
+const faults = JSON.parse(process.env[VARIABLE] ?? '{}') as Faults;
+const { death, witness } = faults;
+const when = death?.when ?? 'before';
+
+/** Tells the witness of each place the first time that this thread comes there. Says whether this is the step to die at. */
+function watching(): IsIt {
   let count = 0;
-  const about = new RegExp(wanted.about ?? '');
-  const isIt = (step: Step, subject: string): boolean =>
-    step === wanted.step && about.test(subject) && ++count === wanted.nth;
-  watchFileSystem(isIt, wanted);
-  await watchFileHandles(isIt, wanted);
-  watchDatabase(isIt, wanted);
-  watchRequests(isIt, wanted);
+  const about = new RegExp(death?.about ?? '');
+  const told = new Set<string>();
+  return (step, subject) => {
+    if (telling) return false;
+    const place = placeOf(faults.program ?? '', step, subject);
+    if (place !== null && !told.has(place)) tell('saw', place);
+    if (place !== null) told.add(place);
+    if (step !== death?.step) return false;
+    const fits = death.place === undefined ? about.test(subject) : death.place === place;
+    return fits && ++count === death.nth;
+  };
+}
+
+let telling = false;
+
+function tell(verb: 'saw' | 'died', what: string): void {
+  if (witness === undefined) return;
+  telling = true; // what Node does for it is no step of the program
+  appendFileSync(witness, `${verb} ${what}\n`);
+  telling = false;
+}
+
+async function watch(isIt: IsIt): Promise<void> {
+  watchFileSystem(isIt);
+  await watchFileHandles(isIt);
+  watchDatabase(isIt);
+  watchRequests(isIt);
   syncBuiltinESMExports();
 }
 
-type IsIt = (step: Step, subject: string) => boolean;
-
 function die(): void {
+  if (death?.name !== undefined) tell('died', death.name);
   process.kill(process.pid, 'SIGKILL');
 }
 
+type Subject = (self: unknown, args: readonly unknown[]) => string;
+
 /** The original call with death around it. `half` does a part of it first. */
-function around(isIt: IsIt, { when }: Death, step: Step, original: Callable, half?: Callable): Callable {
+function around(isIt: IsIt, step: Step, subject: Subject, original: Callable, half?: Callable): Callable {
   return function (this: unknown, ...args) {
-    if (!isIt(step, args.filter((arg) => typeof arg === 'string').join(' -> ')))
-      return Reflect.apply(original, this, args);
+    if (!isIt(step, subject(this, args))) return Reflect.apply(original, this, args);
     if (when === 'half' && half !== undefined) {
       const done = Reflect.apply(half, this, args);
       if (done instanceof Promise) return done.then(die);
@@ -55,6 +86,21 @@ function around(isIt: IsIt, { when }: Death, step: Step, original: Callable, hal
     die();
     return done;
   };
+}
+
+const text = (path: unknown): string =>
+  path instanceof Uint8Array ? Buffer.from(path).toString() : path instanceof URL ? path.pathname : String(path);
+const ofPath: Subject = (_, [path]) => (typeof path === 'number' ? openPath(path) : text(path));
+const ofTwoPaths: Subject = (_, [from, to]) => `${text(from)} -> ${text(to)}`;
+const ofHandle: Subject = (handle) => openPath((handle as { fd: number }).fd);
+
+/** Empty where the system does not tell. */
+function openPath(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
 }
 
 function patch(target: object, names: readonly string[], make: (original: Callable) => Callable): void {
@@ -73,21 +119,25 @@ const FILE_STEPS = {
   mkdir: ['mkdir'],
 } as const satisfies Partial<Record<Step, readonly string[]>>;
 
-function watchFileSystem(isIt: IsIt, wanted: Death): void {
-  const { writeSync } = fs;
+function watchFileSystem(isIt: IsIt): void {
+  const { writeSync, writeFileSync } = fs;
   const halfWrite: Callable = (fd, data) => {
     if (data instanceof Uint8Array) writeSync(fd as number, data, 0, data.length >> 1);
   };
-  patch(fs, ['writeSync'], (original) => around(isIt, wanted, 'write', original, halfWrite));
+  const halfFile: Callable = (path, data) =>
+    writeFileSync(path as string, Buffer.from(data as string).subarray(0, (data as string).length >> 1));
+  patch(fs, ['writeSync'], (original) => around(isIt, 'write', ofPath, original, halfWrite));
+  patch(fs, ['writeFileSync'], (original) => around(isIt, 'write', ofPath, original, halfFile));
   for (const [step, names] of Object.entries(FILE_STEPS) as [Step, readonly string[]][]) {
+    const subject = step === 'rename' || step === 'link' ? ofTwoPaths : ofPath;
     const all = names.map((name) => `${name}Sync`);
-    patch(fs, all, (original) => around(isIt, wanted, step, original));
-    patch(promises, names, (original) => around(isIt, wanted, step, original));
+    patch(fs, all, (original) => around(isIt, step, subject, original));
+    patch(promises, names, (original) => around(isIt, step, subject, original));
   }
 }
 
 /** The class of file handles is not exported; one handle leads to it. */
-async function watchFileHandles(isIt: IsIt, wanted: Death): Promise<void> {
+async function watchFileHandles(isIt: IsIt): Promise<void> {
   const handle = await promises.open(process.execPath, 'r');
   const prototype = Object.getPrototypeOf(handle) as Patched;
   await handle.close();
@@ -96,56 +146,83 @@ async function watchFileHandles(isIt: IsIt, wanted: Death): Promise<void> {
     return data instanceof Uint8Array ? Reflect.apply(write, this, [data, 0, data.length >> 1]) : Promise.resolve();
   };
   patch(prototype, ['write', 'writev', 'writeFile', 'appendFile'], (original) =>
-    around(isIt, wanted, 'write', original, halfWrite),
+    around(isIt, 'write', ofHandle, original, halfWrite),
   );
-  patch(prototype, ['sync', 'datasync'], (original) => around(isIt, wanted, 'sync', original));
+  patch(prototype, ['sync', 'datasync'], (original) => around(isIt, 'sync', ofHandle, original));
 }
 
-function watchDatabase(isIt: IsIt, wanted: Death): void {
-  const stepOf = (sql: string): Step => (/^\s*(commit|end)\b/i.test(sql) ? 'commit' : 'statement');
+/** The first that the open transaction of each thread's connection changed: by it a commit is known. */
+let changed = '';
+
+function sqlStep(sql: string): { step: Step; subject: string } {
+  if (/^\s*(commit|end)\b/i.test(sql)) return { step: 'commit', subject: changed };
+  if (/^\s*begin\b/i.test(sql)) changed = '';
+  else if (changed === '' && sqlPlace(sql) !== null) changed = sql;
+  return { step: 'statement', subject: sql };
+}
+
+function watchDatabase(isIt: IsIt): void {
+  const make = (sqlOf: (self: unknown, args: readonly unknown[]) => string) => (original: Callable) =>
+    function (this: unknown, ...args: unknown[]) {
+      const { step, subject } = sqlStep(sqlOf(this, args));
+      return Reflect.apply(
+        around(isIt, step, () => subject, original),
+        this,
+        args,
+      );
+    };
   patch(
     DatabaseSync.prototype,
     ['exec'],
-    (original) =>
-      function (this: unknown, ...args) {
-        return Reflect.apply(around(isIt, wanted, stepOf(String(args[0])), original), this, args);
-      },
+    make((_, [sql]) => String(sql)),
   );
   patch(
     StatementSync.prototype,
     ['run', 'all', 'get'],
-    (original) =>
-      function (this: unknown, ...args) {
-        const { sourceSQL } = this as StatementSync;
-        const isCounted: IsIt = (step) => isIt(step, sourceSQL);
-        return Reflect.apply(around(isCounted, wanted, stepOf(sourceSQL), original), this, args);
-      },
+    make((self) => (self as StatementSync).sourceSQL),
   );
 }
 
 /** `before` is before anything is sent, `half` when the first of the body went out, `after` when the answer begins. */
-function watchRequests(isIt: IsIt, wanted: Death): void {
+function watchRequests(isIt: IsIt): void {
   const make = (original: Callable): Callable =>
     function (this: unknown, ...args) {
       const [url, options] = args as [URL, { method?: string }];
       if (!isIt('request', `${options?.method ?? 'GET'} ${url.pathname}`)) return Reflect.apply(original, this, args);
-      if (wanted.when === 'before') die();
+      if (when === 'before') die();
       const request = Reflect.apply(original, this, args) as http.ClientRequest;
       request.prependOnceListener('response', die);
-      if (wanted.when === 'half') {
-        const write = request.write.bind(request) as Callable;
-        request.write = ((...chunk: unknown[]) => {
-          const flushed = write(...chunk);
-          setImmediate(die);
-          return flushed;
-        }) as typeof request.write;
-      }
+      if (when === 'half') dieInBody(request);
       return request;
     };
   patch(https, ['request'], make);
   patch(http, ['request'], make);
 }
 
-const { clockMs = 0, death } = JSON.parse(process.env[VARIABLE] ?? '{}') as Faults;
-if (clockMs !== 0) moveClock(clockMs);
-if (death !== undefined) await watchFor(death);
+function dieInBody(request: http.ClientRequest): void {
+  const write = request.write.bind(request) as Callable;
+  request.write = ((...chunk: unknown[]) => {
+    const flushed = write(...chunk);
+    setImmediate(die);
+    return flushed;
+  }) as typeof request.write;
+}
+
+function takeRoad({ from, to }: Road): void {
+  patch(
+    net.Socket.prototype,
+    ['connect'],
+    (original) =>
+      function (this: unknown, ...args) {
+        // Normalized by net.connect: the options in an array of their own
+        const [first] = args;
+        const options = (Array.isArray(first) ? first[0] : first) as { port?: unknown } | undefined;
+        if (Number(options?.port) === from) Object.assign(options as object, { port: to });
+        return Reflect.apply(original, this, args);
+      },
+  );
+}
+
+if (faults.road !== undefined) takeRoad(faults.road);
+if ((faults.clockMs ?? 0) !== 0) moveClock(faults.clockMs as number);
+if (death !== undefined || witness !== undefined) await watch(watching());

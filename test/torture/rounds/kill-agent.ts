@@ -48,7 +48,7 @@ export async function backupDies(world: World, device: Device, end: End): Promis
 
 export const RESTORE_MOMENTS: Readonly<Record<string, Death>> = {
   'in the middle of a file': { step: 'write', nth: 40, when: 'half' },
-  'before a file gets its name': { step: 'rename', nth: 120, when: 'before' },
+  'before a hard link is made': { step: 'link', nth: 1, when: 'before' },
   'while it reads packs': { step: 'request', nth: 2, when: 'after', about: '/packs/' },
 };
 

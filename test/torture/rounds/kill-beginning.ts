@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
 import { requireTidyHome, requireWholeFiles } from '../support/leftovers.ts';
-import type { World } from '../support/world.ts';
+import type { Device, World } from '../support/world.ts';
 import type { Round } from './round.ts';
 
 const SERVER_STEPS = ['write', 'sync', 'rename', 'mkdir', 'statement', 'commit'] as const;
@@ -71,4 +71,30 @@ export async function enrolmentDies(world: World, name: string, end: End, isFirs
   if (isFirst) world.ledger.drop(entry.snapshot); // nobody else sees it
   world.forget(device);
   return first.signal === 'SIGKILL' ? 'died' : 'ended before';
+}
+
+/** The server dies while the first device of a new user enrols; it is started again, and so is the enrolment. */
+export async function serverDiesInEnrolment(world: World, name: string, death: Death): Promise<string> {
+  const device = world.newDevice(name);
+  const user = await world.newUser(`user of ${name}`.replaceAll(' ', '-'));
+  await world.stopServer();
+  const started = await world.startServerOrDie(death);
+  const first = started ? await world.enrol(device, {}, user) : undefined;
+  const died = !started || (await world.isServerDead());
+  await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
+  await world.startServer();
+  if (first?.code !== 0) answer(await world.enrol(device, {}, user));
+  await backsUpAlone(world, device);
+  return died ? 'died' : 'lived on';
+}
+
+/** Its first backup restores; nobody else sees it. */
+async function backsUpAlone(world: World, device: Device): Promise<void> {
+  requireTidyHome(device.home);
+  await world.takeIn(device);
+  const entry = world.ledger.newest(device.name);
+  assert.ok(entry);
+  await world.restores(entry, device);
+  world.ledger.drop(entry.snapshot);
+  world.forget(device);
 }

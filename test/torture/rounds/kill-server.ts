@@ -54,12 +54,12 @@ export async function serverDies(world: World, busy: readonly Device[], { death,
   const manifests = new Map(busy.map((device) => [device, world.manifest(device)]));
   if (death !== undefined) {
     await world.stopServer();
-    if (!(await startsWith(world, death))) return finish(world, busy, 'died while it started');
+    if (!(await world.startServerOrDie(death))) return finish(world, busy, 'died while it started');
   }
   const all = together(busy.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE])));
   const { server } = world;
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => void server.stop('SIGKILL'), killAfterMs);
-  const died = await Promise.race([server.ended.then(() => true), all.then(() => false)]);
+  const died = await Promise.race([server.ended.then(() => true), all.then(() => world.isServerDead())]);
   clearTimeout(timer);
   await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
   await world.startServer();
@@ -67,17 +67,6 @@ export async function serverDies(world: World, busy: readonly Device[], { death,
   for (const [device, manifest] of manifests) await world.adopt(device, manifest);
   const codes = ended.map(({ code }) => code).join(' and ');
   return finish(world, busy, `${died ? 'died' : 'lived on'}, backups ended with ${codes}`);
-}
-
-async function startsWith(world: World, death: Death): Promise<boolean> {
-  try {
-    await world.startServer(death);
-    return true;
-  } catch (error) {
-    assert.match(String(error), /ended with null/, 'it dies by the kill and by nothing else');
-    await world.startServer();
-    return false;
-  }
 }
 
 async function finish(world: World, busy: readonly Device[], text: string): Promise<string> {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer } from '../../../scripts/processes.ts';
+import type { End } from '../faults/faults.ts';
+import { requireWholeFiles } from '../support/leftovers.ts';
 import type { Random } from '../support/random.ts';
 import { changeTree } from '../support/tree.ts';
 import type { World } from '../support/world.ts';
@@ -49,8 +51,53 @@ async function reindex(world: World): Promise<Reindexed> {
   return answer<Reindexed>(await world.onServer(['reindex']));
 }
 
+/** Runs a command that may die of this, and then is run again to its end. Returns whether it died. */
+async function dying(world: World, args: readonly string[], end: End): Promise<boolean> {
+  const first = await world.onServer(args, end);
+  answer(first.signal === 'SIGKILL' ? await world.onServer(args) : first);
+  return first.signal === 'SIGKILL';
+}
+
+const asWord = (died: boolean): string => (died ? 'died' : 'ended before');
+
+export async function reindexDies(world: World, random: Random, end: End): Promise<string> {
+  await loseIndex(world);
+  const died = await dying(world, ['reindex'], end);
+  await world.startServer();
+  await goesOn(world, random);
+  return asWord(died);
+}
+
+export async function dumpDies(world: World, end: End): Promise<string> {
+  const died = await dying(world, ['dump'], end);
+  await world.stopServer();
+  await world.startServer();
+  requireWholeFiles(world.data);
+  return asWord(died);
+}
+
+export async function recoverDies(world: World, random: Random, end: End): Promise<string> {
+  let died = false;
+  await loseMachine(world, random, async (args) => {
+    const first = await world.onServer(args, end);
+    died = first.signal === 'SIGKILL';
+    if (!died) return void answer(first);
+    // It says itself that it wants an empty folder: it never overwrites a server
+    rmSync(world.data, { recursive: true });
+    mkdirSync(world.data, { mode: 0o700 });
+    answer(await world.onServer(args));
+  });
+  await goesOn(world, random);
+  requireWholeFiles(world.data);
+  return asWord(died);
+}
+
 /** The machine of the server is lost but for its store point. The dump is older than the last snapshots. */
-async function loseMachine(world: World, random: Random): Promise<Reindexed> {
+async function loseMachine(
+  world: World,
+  random: Random,
+  run: (args: readonly string[]) => Promise<void> = async (args) => void answer(await world.onServer(args)),
+): Promise<Reindexed> {
   const { dump } = answer<{ dump: string }>(await world.onServer(['dump']));
   for (const device of world.devices) {
     changeTree(device.tree, random);
@@ -63,7 +110,7 @@ async function loseMachine(world: World, random: Random): Promise<Reindexed> {
   const words = join(world.folder, 'kit words');
   writeFileSync(words, world.kitWords, { mode: 0o600 });
   const kit = join(lost, 'recovery-kit.age');
-  answer(await world.onServer(['recover', '--kit', kit, '--words', words, '--dump', dump]));
+  await run(['recover', '--kit', kit, '--words', words, '--dump', dump]);
   renameSync(join(lost, 'store'), world.storeDir);
   renameSync(kit, join(world.data, 'recovery-kit.age'));
   rmSync(lost, { recursive: true });

@@ -22,6 +22,7 @@ import {
 import { type Death, type End, environmentOf } from '../faults/faults.ts';
 import { Ledger, type Listed } from './ledger.ts';
 import { requireTidyHome } from './leftovers.ts';
+import { type Maintained, readMaintained } from './maintained.ts';
 import type { Random } from './random.ts';
 import { makeTree, type TreeSize } from './tree.ts';
 
@@ -53,6 +54,8 @@ export class World {
   readonly devices: Device[] = [];
   data: string = join(this.folder, 'server');
   clockMs = 0;
+  /** See `Faults`; in campaigns. */
+  witness: string | undefined;
   /** How many stay because of what only an old snapshot or a deleted file needs. */
   damagedPacks = 0;
   /** How long the last undisturbed run of each took, so that a kill can hit one. */
@@ -93,6 +96,10 @@ export class World {
     return this.running;
   }
 
+  get httpsPort(): number {
+    return this.server.ports.https;
+  }
+
   get storeDir(): string {
     return join(this.data, 'store');
   }
@@ -109,9 +116,27 @@ export class World {
   /** On the same ports each time. Rejects when it dies before it is ready. */
   async startServer(death?: Death): Promise<void> {
     this.ports ??= await freePorts();
-    const options = { flags: SERVER_FLAGS, env: this.environment(death) };
+    const options = { flags: SERVER_FLAGS, env: this.environment('start', { ...(death && { death }) }) };
     this.running = await startServer(this.data, this.ports, options);
     this.words ||= wordsIn(this.running.output());
+  }
+
+  /** Returns whether it came up; when it died of this, another one is started without. */
+  async startServerOrDie(death: Death): Promise<boolean> {
+    try {
+      await this.startServer(death);
+      return true;
+    } catch (error) {
+      if (!/ended with null/.test(String(error))) throw error;
+      await this.startServer();
+      return false;
+    }
+  }
+
+  /** What has just been killed is still ending. */
+  async isServerDead(): Promise<boolean> {
+    const { ended } = this.server;
+    return Promise.race([ended.then(() => true), new Promise<false>((resolve) => setImmediate(resolve, false))]);
   }
 
   /** Another server, in `data`, until it is ready or dies; returns whether it died. */
@@ -122,7 +147,7 @@ export class World {
     };
     try {
       const began = performance.now();
-      const options = { flags: SERVER_FLAGS, env: this.environment(death), onStart };
+      const options = { flags: SERVER_FLAGS, env: this.environment('start', { ...(death && { death }) }), onStart };
       const server = await startServer(data, await freePorts(), options);
       this.took.start = performance.now() - began;
       await server.stop();
@@ -160,12 +185,7 @@ export class World {
     const ended = await this.onServer(['maintain', job, ...more]);
     if (job === 'all') this.took.maintain = performance.now() - began;
     answer(ended, accept);
-    const events = ended.stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as MaintenanceLine);
-    const results = Object.fromEntries(events.filter(isFinished).map(({ job, result }) => [job, result]));
-    return { summary: events.at(-1) as unknown as Maintained['summary'], results, events };
+    return readMaintained(ended.stdout);
   }
 
   // -- devices ------------------------------------------------------------------------------------------------------
@@ -336,13 +356,14 @@ export class World {
 
   // -- processes ----------------------------------------------------------------------------------------------------
 
-  private environment(death: Death | undefined): Record<string, string> {
-    return environmentOf({ clockMs: this.clockMs, death });
+  private environment(program: string, { death, road, clockOffMs = 0 }: End): Record<string, string> {
+    const clockMs = this.clockMs + clockOffMs;
+    return environmentOf({ program, clockMs, death, road, witness: this.witness });
   }
 
   private async run(
     start: (options: NonNullable<Parameters<typeof holdfast>[2]>) => Promise<Ended>,
-    { death, killAfterMs }: End,
+    end: End,
     command: readonly string[],
   ): Promise<Ended> {
     let timer: NodeJS.Timeout | undefined;
@@ -350,13 +371,13 @@ export class World {
     const signal = AbortSignal.timeout(HANGS_MS);
     try {
       return await start({
-        env: this.environment(death),
+        env: this.environment(command[0] ?? '', end),
         signal,
         onStart: (child) => {
           child.stdout?.on('data', (text: Buffer) => {
             said += text.toString();
           });
-          if (killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+          if (end.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), end.killAfterMs);
         },
       });
     } catch (error) {
@@ -367,16 +388,6 @@ export class World {
     }
   }
 }
-
-export type MaintenanceLine = { readonly kind: string; readonly job?: string; readonly [key: string]: unknown };
-type Finished = { readonly kind: 'finished'; readonly job: string; readonly result: Readonly<Record<string, number>> };
-const isFinished = (line: MaintenanceLine): line is MaintenanceLine & Finished => line.kind === 'finished';
-export type Maintained = {
-  readonly summary: Readonly<Record<'finished' | 'waiting' | 'skipped' | 'failed' | 'alerts', number>>;
-  /** By job. */
-  readonly results: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly events: readonly MaintenanceLine[];
-};
 
 function wordsIn(output: string): string {
   const lines = output.match(/^ {4} ?\d.*$/gm) ?? [];

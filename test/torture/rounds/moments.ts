@@ -1,0 +1,92 @@
+/** A round for each named place: a program dies there, and what its scenario promises is checked. */
+import type { Death, Step } from '../faults/faults.ts';
+import { SCENARIOS, type ScenarioName } from '../faults/named.ts';
+import type { Random } from '../support/random.ts';
+import { changeTree, rewriteLarge } from '../support/tree.ts';
+import type { Device, World } from '../support/world.ts';
+import { BACKUP_MOMENTS, backupDies, RESTORE_MOMENTS, restoreDies } from './kill-agent.ts';
+import { enrolmentDies, firstStartDies, serverDiesInEnrolment } from './kill-beginning.ts';
+import { MAINTENANCE_MOMENTS, maintenanceDies, SERVER_MOMENTS, serverDies } from './kill-server.ts';
+import { dumpDies, recoverDies, reindexDies } from './rebuild.ts';
+import type { Round } from './round.ts';
+
+type Scenario = (world: World, random: Random, death: Death) => Promise<string>;
+
+const LARGE_BYTES = 20_000_000;
+const HOUR = 3_600_000;
+
+const RUNS: Readonly<Record<ScenarioName, Scenario>> = {
+  firstStart: (world, _, death) => firstStartDies(world, { death }),
+  ingest: async (world, random, death) => serverDies(world, [await busy(world, random)], { death }),
+  enrolling: (world, random, death) => serverDiesInEnrolment(world, newName(random), death),
+  maintain: async (world, random, death) => {
+    const [writer, reader] = await withGarbage(world, random);
+    return maintenanceDies(world, writer, reader, { death });
+  },
+  backup: async (world, random, death) => backupDies(world, await busy(world, random), { death }),
+  restore: (world, random, death) =>
+    restoreDies(world, random.pick(world.devices), random.pick(world.ledger.all()), { death }),
+  enrol: (world, random, death) => enrolmentDies(world, newName(random), { death }, true),
+  reindex: (world, random, death) => reindexDies(world, random, { death }),
+  recover: (world, random, death) => recoverDies(world, random, { death }),
+  dump: (world, _, death) => dumpDies(world, { death }),
+};
+
+async function busy(world: World, random: Random): Promise<Device> {
+  const device = random.pick(world.devices);
+  changeTree(device.tree, random);
+  rewriteLarge(device.tree, LARGE_BYTES, random);
+  return device;
+}
+
+/** Snapshots that a later one stands for, packs that nobody needs and packs of which a part is dead, all older than an hour. */
+async function withGarbage(world: World, random: Random): Promise<[Device, Device]> {
+  const [writer, reader] = random.shuffled(world.devices) as [Device, Device];
+  for (let i = 0; i < 2; i++) {
+    changeTree(writer.tree, random);
+    rewriteLarge(writer.tree, LARGE_BYTES, random);
+    await world.backup(writer);
+  }
+  await world.advance(random.pick([2, 26]) * HOUR);
+  return [writer, reader];
+}
+
+const newName = (random: Random): string => `late ${random.below(2 ** 32).toString(36)}`;
+
+/** Moments with more of a story than a place. */
+const STORIES: Readonly<Partial<Record<ScenarioName, Readonly<Record<string, Death>>>>> = {
+  ingest: SERVER_MOMENTS,
+  maintain: MAINTENANCE_MOMENTS,
+  backup: BACKUP_MOMENTS,
+  restore: RESTORE_MOMENTS,
+};
+
+export const MOMENTS: readonly Round[] = (Object.keys(SCENARIOS) as ScenarioName[]).flatMap((scenario) => [
+  ...SCENARIOS[scenario].places.map((place) => atPlace(scenario, place)),
+  ...Object.entries(STORIES[scenario] ?? {}).map(([name, death]) => moment(scenario, name, () => death)),
+]);
+
+function atPlace(scenario: ScenarioName, place: string): Round {
+  const step = place.split(' ')[0] as Step;
+  const whens =
+    step === 'write' || step === 'request' ? (['before', 'half', 'after'] as const) : (['before', 'after'] as const);
+  const { program } = SCENARIOS[scenario];
+  return moment(scenario, place, (random) => ({
+    step,
+    nth: 1,
+    when: random.pick(whens),
+    place: `${program} ${place}`,
+  }));
+}
+
+function moment(scenario: ScenarioName, what: string, deathOf: (random: Random) => Death): Round {
+  const name = `${scenario}: ${what}`;
+  return {
+    name,
+    weight: 1,
+    async run(world, random) {
+      const death = { ...deathOf(random), name };
+      return `${death.when}, ${await RUNS[scenario](world, random, death)}`;
+    },
+  };
+}
