@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
 import { type TestDevice, testDevice } from '../testing/device-world.ts';
 import { temporary } from '../testing/temporary.ts';
@@ -131,6 +132,36 @@ describe('who can open an archive', () => {
     assert.equal((await enrol('third', '--archive-password-file', words, '--earlier-password')).code, 0);
     writeFileSync(other, 'short');
     assert.equal((await first.run('key', 'set-password', '--archive-password-file', other)).code, 2);
+  });
+
+  it('a removed device gets no new identity when the level is raised', async (t) => {
+    const { enrol, first, password, words } = await world(t);
+    const { device: lost } = await enrol('lost');
+    const { device } = await lost.json<{ device: { id: string } }>('status');
+    const client = await server.signIn(await server.addUser(`admin${users++}`, ['sysadmin']));
+    await client.call(identityRoutes.revokeDevice, { params: { device: device.id } });
+    const wrapsOf = () => readdirSync(join(server.config.dataDir, 'store/archives', archive, 'identities'));
+    const { archive } = await first.json<{ archive: string }>('key', 'show');
+    const before = wrapsOf();
+    const raised = await first.run(
+      'key',
+      'set-password',
+      '--password-file',
+      password,
+      '--archive-password-file',
+      words,
+    );
+    assert.equal(raised.code, 0, raised.stderr);
+    const added = wrapsOf().filter((name) => !before.includes(name));
+    assert.deepEqual(added.map((name) => name.replace(/^[0-9a-f]{32}/, 'device')).sort(), [
+      'device-00002.age',
+      'passphrase.age',
+    ]);
+    const shown = await first.json<{ devices: { name: string; removed: number | null }[] }>('key', 'show');
+    assert.deepEqual(
+      shown.devices.filter(({ removed }) => removed === null).map(({ name }) => name),
+      ['first'],
+    );
   });
 
   it('at level custom-key: a new device only with the exported file', async (t) => {

@@ -4,7 +4,7 @@ import type { DeviceList } from '@holdfast/archive/format/device-list.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
 import { nextGeneration } from '@holdfast/archive/keys/archive-keys.ts';
-import { newestDeviceList, signDeviceList } from '@holdfast/archive/keys/device-list.ts';
+import { newestDeviceList, signDeviceList, withoutDevice } from '@holdfast/archive/keys/device-list.ts';
 import { formatIdentity, generateIdentity, type Identity } from '@holdfast/archive/keys/identity.ts';
 import { sealKeyFiles } from '@holdfast/archive/keys/key-file.ts';
 import { wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
@@ -27,7 +27,7 @@ import { openArchiveKeys, putKeyFiles, wrapName } from './stored-keys.ts';
  * ```
  * make the new identity, keep it here              identity-next.age: an interrupted change goes on with the same one
  * key files of all generations and a new one       sealed to it, signed by it
- * the device list                                  signed by it
+ * the device list                                  signed by it; devices that the server has removed are marked so
  * wraps to the password (or the exported file) and to each device on the signed list
  * tell the authority: the level, the new public identity; it removes the escrow wrap
  * take it over here; the user's other devices follow at their next contact (follow-identity.ts)
@@ -57,8 +57,9 @@ export async function raiseKeyLevel(options: RaiseOptions): Promise<void> {
   const endpoint = connection.endpoint(device.archive.id, null);
   const current = await acceptedIdentity({ ...options, endpoint });
   const keys = await openArchiveKeys(endpoint, current, signal);
-  const devices = await readDeviceList(home, endpoint, current, signal);
-  if (devices === null) throw new ArchiveError('device_list_missing');
+  const listed = await readDeviceList(home, endpoint, current, signal);
+  if (listed === null) throw new ArchiveError('device_list_missing');
+  const devices = await withoutRemoved(listed, options);
   const next = await nextIdentity(options);
   if (raise.level === 'custom-key') raise.keep(formatIdentity(next));
   await putNewKeys(options, endpoint, next, keys);
@@ -72,6 +73,17 @@ export async function raiseKeyLevel(options: RaiseOptions): Promise<void> {
   // Not before: until then the lists of the old identity count
   rememberDeviceList(home, device.archive.id, counter);
   dropIdentity(home, 'identity-next');
+}
+
+/**
+ * A removed device gets no new identity. The server's word is enough for that: it can keep a device out anyway, and nobody is added
+ * by it.
+ */
+async function withoutRemoved(list: DeviceList, { connection, now, signal }: RaiseOptions): Promise<DeviceList> {
+  const { devices } = await connection.authority.call(deviceRoutes.siblings, {}, signal ? { signal } : {});
+  const removed = new Set(devices.filter((device) => device.removed !== null).map(({ id }) => id));
+  const gone = list.devices.filter((device) => device.removed === null && removed.has(toHex(device.deviceId)));
+  return gone.reduce((left, { deviceId }) => withoutDevice(left, deviceId, now()), list);
 }
 
 async function nextIdentity({ home, device, fillRandom }: RaiseOptions): Promise<Identity> {

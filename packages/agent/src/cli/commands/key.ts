@@ -68,7 +68,7 @@ export const setPassword: Run = async (context, input) => {
     const passphrase = await newArchivePassword(context, input);
     if (level === 'archive-password') await changeArchivePassword({ ...access, passphrase, signal });
     else {
-      out.note('From now on only you can open the archive. Nobody can reset this password.');
+      out.note('Once this is done only you can open the archive, and nobody can reset this password.');
       await raiseKeyLevel({
         ...access,
         raise: { level: 'archive-password', passphrase },
@@ -109,7 +109,7 @@ export const exportKey: Run = async (context, input) => {
         what: 'The key level is custom-key already; --copy-only writes another copy',
       });
     }
-    out.note('From now on only your devices and this file open the archive. Without them it is lost.');
+    out.note('Once this is done only your devices and this file open the archive. Without them it is lost.');
     await raiseKeyLevel({
       ...access,
       raise: { level: 'custom-key', keep: (text) => writeAtomic(path, text) },
