@@ -143,6 +143,24 @@ describe('sending packs', () => {
     assert.deepEqual(store.order, ['tree']);
   });
 
+  it('sends what the workers had left when somebody waits for the trees', async () => {
+    for (const early of [true, false]) {
+      const store = new Store();
+      const { upload } = store;
+      const data = packOf('left over', 0);
+      store.table.claims = 1;
+      const tree = frameOf('tree', data.ids);
+      upload.addTree(tree.id, tree.frame);
+      if (early) upload.addLoose(0, { ...data, frames: new Uint32Array(0) });
+      const sent = upload.sendTrees();
+      upload.addLoose(early ? 1 : 0, early ? null : { ...data, frames: new Uint32Array(0) });
+      if (!early) upload.addLoose(1, null);
+      await store.answerAll(() => 0);
+      assert.deepEqual(store.order, ['data', 'tree']);
+      await sent;
+    }
+  });
+
   it('sends a tree pack that failed for good once only', async () => {
     const store = new Store();
     store.revoked = new ArchiveError('store_unavailable', {});

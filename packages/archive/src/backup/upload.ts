@@ -61,6 +61,8 @@ export class Upload {
   /** Told to `fail`: a tree pack that could not be sent is not tried again. */
   private failed = false;
   private loose: LoosePack[] = [];
+  /** Somebody waits for all trees: what a worker has left is sent at once, for a tree may link it. */
+  private treesAwaited = false;
   private settled: (() => void)[] = [];
   /** What the destination lacks, by its own account. */
   refused: readonly Uint8Array[] | null = null;
@@ -97,6 +99,7 @@ export class Upload {
       this.outstanding.add(loose);
       this.loose.push(loose);
     }
+    if (this.treesAwaited) this.sendLoose();
     this.setBound(worker, NO_CLAIM);
   }
 
@@ -110,9 +113,12 @@ export class Upload {
 
   /** Resolves when all trees made so far are acknowledged, or refused; the workers may go on meanwhile. */
   async sendTrees(): Promise<void> {
+    this.treesAwaited = true;
     this.closeTrees();
     this.options.closePacks();
+    this.sendLoose();
     await this.until(() => this.refused !== null || this.queue.length === 0);
+    this.treesAwaited = false;
   }
 
   /** All workers are done: sends the rest and the snapshot. `null` if trees or snapshot were refused. */
