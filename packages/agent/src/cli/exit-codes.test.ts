@@ -8,30 +8,18 @@ import { CODES as PROTOCOL_CODES } from '@holdfast/protocol/errors.ts';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
 import { CODES as AGENT_CODES } from '../errors.ts';
 import { tryLock } from '../state/lock.ts';
-import { type TestDevice, testDevice } from '../testing/device-world.ts';
+import { enrolledDevice, type TestDevice, testDevice } from '../testing/device-world.ts';
 import { temporary } from '../testing/temporary.ts';
 import { EXIT, EXIT_MEANINGS, type ExitName, namedCodes } from './exit-codes.ts';
 
 describe('exit codes', () => {
   let server: TestServer;
-  let users = 0;
   before(async () => {
     server = await startTestServer();
   });
   after(() => server.close());
 
-  async function enrolled(t: TestContext, to = server): Promise<TestDevice> {
-    const dir = temporary(t);
-    const user = await to.addUser(`user${users++}`);
-    writeFileSync(join(dir, 'password'), user.password);
-    const device = testDevice(dir, 'laptop');
-    const line = ['enrol', await to.server.enrolmentString(), '--user', user.username];
-    const ran = await device.run(...line, '--password-file', join(dir, 'password'));
-    assert.equal(ran.code, EXIT.ok, ran.stderr);
-    device.write('letter.txt', 'Dear Bob');
-    await device.json('sets', 'add', 'home', '~');
-    return device;
-  }
+  const enrolled = (t: TestContext, to = server): Promise<TestDevice> => enrolledDevice(temporary(t), to);
 
   it('are written down as they are', () => {
     const text = readFileSync(join(import.meta.dirname, '../../../../docs/guide/exit-codes.md'), 'utf8');
@@ -105,7 +93,7 @@ describe('exit codes', () => {
 
   it('6: the server refuses', async (t) => {
     const dir = temporary(t);
-    const user = await server.addUser(`user${users++}`);
+    const user = await server.addUser('refused');
     writeFileSync(join(dir, 'password'), 'wrong');
     const device = testDevice(dir, 'laptop');
     const string = await server.server.enrolmentString();

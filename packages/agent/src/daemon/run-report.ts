@@ -1,6 +1,7 @@
 import type { BackupEvent } from '@holdfast/archive/backup/backup.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { showPath } from '@holdfast/archive/source/paths.ts';
+import { losesNothing } from '../archive/left-out.ts';
 import type { BackupSet } from '../sets/backup-set.ts';
 import type { SetOutcome } from './back-up-set.ts';
 
@@ -41,25 +42,27 @@ export type RunReport = {
     readonly packs: number;
     readonly seconds: number;
   };
-  /** What could not be read; at most a thousand are listed. */
+  /** What is not in it; at most a thousand are listed. */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
   readonly skippedCount: number;
+  /** Those of them that are missing because they could not be read. */
+  readonly unreadCount: number;
 };
 
 const LISTED = 1000;
-/** Nothing of anybody's is in a socket, so leaving it out is not worth a word. */
-const NO_LOSS = 'socket';
 
 export type RunObserver = {
   readonly onEvent: (event: BackupEvent) => void;
   /** What was found about the history of the set. */
   readonly notes: () => readonly string[];
+  /** How many entries were left out of which nothing is missing. */
+  readonly harmless: () => number;
   report(outcomes: readonly SetOutcome[]): RunReport[];
 };
 
 export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
   const skipped = new Map<string, string>();
-  let skippedCount = 0;
+  const harmless = new Set<string>();
   let isWaiting = false;
   const notes: string[] = [];
   emit({ kind: 'begins', set: set.name });
@@ -71,18 +74,19 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
         emit({ kind: 'waiting', why: null });
       }
       if (event.kind === 'skipped') {
-        if (event.reason === NO_LOSS) return;
-        skippedCount++;
-        if (skipped.size < LISTED) skipped.set(showPath(event.path), event.reason);
+        const path = showPath(event.path);
+        if (losesNothing(event)) harmless.add(path);
+        if (skipped.size < LISTED) skipped.set(path, event.reason);
       }
       const shown = describe(event);
       if (shown !== null) emit(shown);
       if (event.kind === 'chain' && shown?.kind === 'note') notes.push(shown.text);
     },
     notes: () => notes,
+    harmless: () => harmless.size,
     report: (outcomes) => {
       const listed = [...skipped].map(([path, reason]) => ({ path, reason }));
-      return outcomes.map((outcome) => reportOf(outcome, listed, skippedCount));
+      return outcomes.map((outcome) => reportOf(outcome, listed, harmless.size));
     },
   };
 }
@@ -135,9 +139,9 @@ const CHAIN = {
 function reportOf(
   { set, destination, result, startedAt, endedAt }: SetOutcome,
   skipped: RunReport['skipped'],
-  skippedCount: number,
+  harmless: number,
 ): RunReport {
-  const { totals, entriesRead, bytesRead, bytesStored, packs } = result.stats;
+  const { totals, skipped: skippedCount, entriesRead, bytesRead, bytesStored, packs } = result.stats;
   return {
     set: set.name,
     setId: set.id,
@@ -150,5 +154,6 @@ function reportOf(
     stats: { ...totals, entriesRead, bytesRead, bytesStored, packs, seconds: (endedAt - startedAt) / 1000 },
     skipped,
     skippedCount,
+    unreadCount: skippedCount - harmless,
   };
 }

@@ -78,7 +78,13 @@ export class Runner {
     const { workers } = valuesOf(readSettings(home));
     const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
     const reports = observer.report(
-      await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent, notes: observer.notes }),
+      await backUpSet({
+        ...run,
+        now: time.now,
+        onEvent: observer.onEvent,
+        notes: observer.notes,
+        harmless: observer.harmless,
+      }),
     );
     for (const report of reports) onEvent({ kind: 'done', report });
     if (request.because === 'daily' || request.because === 'first') await this.watchHistory(request, device);

@@ -30,6 +30,7 @@ export type RunOutcome = {
   readonly files: number;
   readonly bytes: number;
   readonly sent: number;
+  /** What could not be read. */
   readonly skipped: number;
 };
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Ran, type RunOptions, runWords, type Shell } from './run-line.ts';
@@ -36,4 +37,27 @@ export function testDevice(dir: string, name: string, shell: Partial<Shell> = {}
       return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
     },
   };
+}
+
+/** What of a server a test device needs; the whole of it is not the agent's to know. */
+type EnrollingServer = {
+  readonly server: { readonly enrolmentString: () => Promise<string> };
+  addUser(username: string): Promise<{ readonly username: string; readonly password: string }>;
+};
+
+/** The device of a new user, with one set, `home`, of one letter. */
+export async function enrolledDevice(
+  dir: string,
+  to: EnrollingServer,
+  shell: Partial<Shell> = {},
+): Promise<TestDevice> {
+  const user = await to.addUser(`user-${randomBytes(4).toString('hex')}`);
+  const password = join(dir, 'password');
+  writeFileSync(password, user.password);
+  const device = testDevice(dir, 'laptop', shell);
+  const string = await to.server.enrolmentString();
+  await device.json('enrol', string, '--user', user.username, '--password-file', password);
+  device.write('letter.txt', 'Dear Bob');
+  await device.json('sets', 'add', 'home', '~');
+  return device;
 }

@@ -27,7 +27,7 @@ export const run: CommandModule['run'] = async (context, input) => {
   out.result(named !== undefined && reports.length === 1 ? { ...reports[0] } : { runs: reports }, () => {
     for (const report of reports) show(context, report);
   });
-  return reports.some(({ skippedCount }) => skippedCount > 0) ? EXIT.partial : EXIT.ok;
+  return reports.some(({ unreadCount }) => unreadCount > 0) ? EXIT.partial : EXIT.ok;
 };
 
 type How = { readonly allFolders: boolean; readonly gentle: boolean };
@@ -72,7 +72,13 @@ function show({ out }: Context, report: RunReport): void {
     out.line(`${set}: snapshot ${snapshotId.slice(0, 12)}, ${held} (${sent})`);
   }
   if (skippedCount === 0) return;
-  out.line(`${count(skippedCount)} could not be read and are not in it:`);
+  out.line(leftOut(report));
   for (const { path, reason } of skipped.slice(0, SHOWN)) out.line(`  ${path} (${reason})`);
   if (skippedCount > SHOWN) out.line(`  and ${count(skippedCount - SHOWN)} more; --json lists them`);
+}
+
+function leftOut({ skippedCount, unreadCount }: RunReport): string {
+  if (unreadCount === skippedCount) return `${count(unreadCount)} could not be read and are not in it:`;
+  const nothing = `${counted(skippedCount - unreadCount, 'socket')} without content`;
+  return `Not in it: ${unreadCount > 0 ? `${count(unreadCount)} that could not be read, ` : ''}${nothing}:`;
 }

@@ -38,7 +38,7 @@ async function logOf({ out, clock, config }: Context, json: boolean): Promise<(e
   };
 }
 
-/** The list of what could not be read may be long; its number says enough here. */
+/** The list of what was left out may be long; its number says enough here. */
 const slim = (fields: object): object =>
   'report' in fields ? { report: { ...(fields.report as object), skipped: undefined } } : fields;
 
@@ -76,9 +76,9 @@ function describeReport({
   kind,
   stats,
   snapshotId,
-  skippedCount,
+  unreadCount,
 }: Extract<DaemonEvent, { kind: 'done' }>['report']): string {
-  const skipped = skippedCount > 0 ? `, ${count(skippedCount)} could not be read` : '';
+  const skipped = unreadCount > 0 ? `, ${count(unreadCount)} could not be read` : '';
   if (kind === 'current') return `${set}: nothing has changed${skipped}`;
   return `${set}: snapshot ${snapshotId.slice(0, 12)}, ${count(stats.files)} files, ${formatBytes(stats.bytesStored)} sent${skipped}`;
 }

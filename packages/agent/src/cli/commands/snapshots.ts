@@ -1,4 +1,5 @@
 import { matching } from '../../archive/choose.ts';
+import { unreadCount } from '../../archive/left-out.ts';
 import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
@@ -27,7 +28,7 @@ export const run: CommandModule['run'] = async (context, input) => {
 
 function describe(snapshot: Snapshot) {
   const { id, device, set, sequence, at, receivedAt, deviceTime, partial, problems, description } = snapshot;
-  const { counts, paths, skippedCount, agentVersion, os } = description;
+  const { counts, paths, skipped, skippedCount, agentVersion, os } = description;
   const shown = paths.map((path) => Buffer.from(path).toString('utf8'));
   return {
     id,
@@ -42,6 +43,7 @@ function describe(snapshot: Snapshot) {
     ...counts,
     paths: shown,
     skippedCount,
+    unreadCount: unreadCount(skipped, skippedCount),
     agentVersion,
     os,
   };
@@ -63,10 +65,11 @@ function show({ out, clock }: Context, list: readonly Snapshot[]): void {
 }
 
 function remarks({ partial, problems, description }: Snapshot): string {
+  const unread = unreadCount(description.skipped, description.skippedCount);
   const parts = [
     partial ? 'interim' : '',
     ...problems.map((problem) => PROBLEM_WORDS[problem]),
-    description.skippedCount > 0 ? `${count(description.skippedCount)} not read` : '',
+    unread > 0 ? `${count(unread)} not read` : '',
   ];
   return parts.filter((part) => part !== '').join(', ');
 }
