@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { describe, it } from 'node:test';
 import { ArchiveError } from '../errors.ts';
 import { blobStoreContract } from './contract.ts';
@@ -145,7 +145,7 @@ function breaking(step: 'write' | 'sync' | 'rename' | 'syncDirectory', code: str
   if (step === 'syncDirectory')
     return {
       ...nodeFs,
-      syncDirectory: (path) => (path.endsWith('a') ? failing(code, 'fsync') : nodeFs.syncDirectory(path)),
+      syncDirectory: (path) => (path.endsWith(`${sep}a`) ? failing(code, 'fsync') : nodeFs.syncDirectory(path)),
     };
   return {
     ...nodeFs,
