@@ -29,7 +29,8 @@ import { type OpenedArchive, openParts } from './opened-archive.ts';
  */
 export type StoreKey =
   | { readonly identityFile: string }
-  | { readonly passphrase: string /** Or one from before its last change. */; readonly earlier: boolean };
+  /** `earlier`: or one from before its last change. */
+  | { readonly passphrase: string; readonly earlier: boolean };
 
 export type StoreOptions = {
   /** A folder, or its `file://` URL. */

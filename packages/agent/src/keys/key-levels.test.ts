@@ -60,6 +60,9 @@ describe('who can open an archive', () => {
     );
   }
 
+  const withPassword = (device: TestDevice, password: string, words: string) =>
+    device.run('key', 'set-password', '--password-file', password, '--archive-password-file', words);
+
   async function levelOf(device: TestDevice) {
     return device.json<{ level: string; fingerprint: string; devices: { name: string }[] }>('key', 'show');
   }
@@ -78,14 +81,7 @@ describe('who can open an archive', () => {
     const { enrol, first, password, words } = await world(t);
     const { device: second } = await enrol('second');
     const before = await levelOf(first);
-    const raised = await first.run(
-      'key',
-      'set-password',
-      '--password-file',
-      password,
-      '--archive-password-file',
-      words,
-    );
+    const raised = await withPassword(first, password, words);
     assert.equal(raised.code, 0, raised.stderr);
     const after = await levelOf(first);
     assert.equal(after.level, 'archive-password');
@@ -121,7 +117,7 @@ describe('who can open an archive', () => {
 
   it('at level archive-password: the password can be changed, the level not be lowered', async (t) => {
     const { dir, enrol, first, password, words } = await world(t);
-    await first.run('key', 'set-password', '--password-file', password, '--archive-password-file', words);
+    await withPassword(first, password, words);
     const other = join(dir, 'other words');
     writeFileSync(other, 'another horse, another battery');
     const changed = await first.run('key', 'set-password', '--archive-password-file', other);
@@ -143,14 +139,7 @@ describe('who can open an archive', () => {
     const wrapsOf = () => readdirSync(join(server.config.dataDir, 'store/archives', archive, 'identities'));
     const { archive } = await first.json<{ archive: string }>('key', 'show');
     const before = wrapsOf();
-    const raised = await first.run(
-      'key',
-      'set-password',
-      '--password-file',
-      password,
-      '--archive-password-file',
-      words,
-    );
+    const raised = await withPassword(first, password, words);
     assert.equal(raised.code, 0, raised.stderr);
     const added = wrapsOf().filter((name) => !before.includes(name));
     assert.deepEqual(added.map((name) => name.replace(/^[0-9a-f]{32}/, 'device')).sort(), [
@@ -176,10 +165,7 @@ describe('who can open an archive', () => {
     const second = await enrol('second', '--identity', file);
     assert.equal(second.code, 0, second.stderr);
     assert.equal(await reads(second.device), 'Dear Bob');
-    assert.equal(
-      (await first.run('key', 'set-password', '--password-file', password, '--archive-password-file', words)).code,
-      6,
-    );
+    assert.equal((await withPassword(first, password, words)).code, 6);
     assert.equal(
       (await first.run('key', 'export', file, '--copy-only')).code,
       2,
@@ -205,14 +191,7 @@ describe('who can open an archive', () => {
     const second = await enrol('second');
     assert.equal(second.code, 0, second.stderr);
     assert.equal(await reads(second.device), 'Dear Bob');
-    const raised = await first.run(
-      'key',
-      'set-password',
-      '--password-file',
-      password,
-      '--archive-password-file',
-      words,
-    );
+    const raised = await withPassword(first, password, words);
     assert.equal(raised.code, 0, raised.stderr);
     await backUp(first);
     assert.equal(await reads(second.device), 'Dear Bob', 'also one that came in between follows');
@@ -223,14 +202,7 @@ describe('who can open an archive', () => {
     writeFileSync(join(dir, 'wrong'), 'wrong');
     await first.run('key', 'set-password', '--password-file', join(dir, 'wrong'), '--archive-password-file', words);
     const begun = readFileSync(join(first.shell.home, 'state/identity-next.age'));
-    const raised = await first.run(
-      'key',
-      'set-password',
-      '--password-file',
-      password,
-      '--archive-password-file',
-      words,
-    );
+    const raised = await withPassword(first, password, words);
     assert.equal(raised.code, 0, raised.stderr);
     assert.ok(begun.length > 0 && !existsSync(join(first.shell.home, 'state/identity-next.age')));
     assert.equal((await first.run('check')).code, 0);

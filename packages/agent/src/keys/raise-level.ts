@@ -83,7 +83,8 @@ async function withoutRemoved(list: DeviceList, { connection, now, signal }: Rai
   const { devices } = await connection.authority.call(deviceRoutes.siblings, {}, signal ? { signal } : {});
   const removed = new Set(devices.filter((device) => device.removed !== null).map(({ id }) => id));
   const gone = list.devices.filter((device) => device.removed === null && removed.has(toHex(device.deviceId)));
-  return gone.reduce((left, { deviceId }) => withoutDevice(left, deviceId, now()), list);
+  const left = gone.reduce((all, { deviceId }) => withoutDevice(all, deviceId, now()), list);
+  return { ...left, counter: list.counter };
 }
 
 async function nextIdentity({ home, device, fillRandom }: RaiseOptions): Promise<Identity> {

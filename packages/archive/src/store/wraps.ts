@@ -32,7 +32,7 @@ export async function appendWrap(
   name: string,
   bytes: Uint8Array,
 ): Promise<'stored' | 'exists' | 'full'> {
-  identityName(archiveId, numberedWrap(name, 1));
+  numberedWrap(name, 1); // refuses a name that is not that of a first wrap, before the store is asked
   for (;;) {
     const [newest] = await storedWraps(store, archiveId, name);
     if (newest !== undefined && equalBytes(await store.get(identityName(archiveId, newest)), bytes)) return 'exists';

@@ -45,7 +45,7 @@ export type Storage = {
   readonly maintenance: Maintenance;
   /** Resolves when the index is fit for use; until then the routes answer `busy`. Rejects when it cannot be made fit. */
   readonly ready: Promise<void>;
-  /** Null when there is none. `archive` is hex, `name` as in format §7. */
+  /** All for one recipient, newest first. `archive` is hex, `name` that of the first in format §7. */
   readIdentityWraps(archive: string, name: string): Promise<Uint8Array[]>;
   close(): Promise<void>;
 };
@@ -137,7 +137,6 @@ async function makeReady(points: StorePoints, signal: AbortSignal): Promise<void
   }
 }
 
-/** All for one recipient, newest first. */
 async function readIdentityWraps(points: StorePoints, archive: string, name: string): Promise<Uint8Array[]> {
   try {
     const { point, archive: found } = await points.find(archive);
