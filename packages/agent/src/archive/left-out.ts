@@ -1,9 +1,5 @@
-/** What a backup left out, and whether anything is missing because of it. */
-export type LeftOut = { readonly reason: string };
+import { losesNothing } from '@holdfast/archive/backup/skip.ts';
 
-/** A socket has no content: it is told as left out, and nothing of anybody's is missing. */
-export const losesNothing = ({ reason }: LeftOut): boolean => reason === 'socket';
-
-/** `skipped` may be shortened; what it does not list counts as unread, so that nothing is passed over. */
-export const unreadCount = (skipped: readonly LeftOut[], skippedCount: number): number =>
+/** Of what a snapshot says was left out. `skipped` may be shortened; what it does not list counts as unread, so that nothing is passed over. */
+export const unreadCount = (skipped: readonly { readonly reason: string }[], skippedCount: number): number =>
   skippedCount - skipped.filter(losesNothing).length;

@@ -38,7 +38,6 @@ export async function backUpHere(
         now: clock.now,
         onEvent: observer.onEvent,
         notes: observer.notes,
-        harmless: observer.harmless,
         signal,
       }).catch((error: unknown) => {
         throw explainFailure(error);

@@ -42,8 +42,6 @@ export type SetRun = {
   readonly onEvent: (event: BackupEvent) => void;
   /** What the run has found that a person should know; asked at its end. */
   readonly notes: () => readonly string[];
-  /** How many entries it left out of which nothing is missing; asked at its end. */
-  readonly harmless: () => number;
   readonly signal: AbortSignal;
 };
 
@@ -133,7 +131,7 @@ function recordOf(
 ): RunRecord {
   const { set, walk, now, signal } = run;
   const last = outcomes.at(-1);
-  const record = { ...before, startedAt, last: last === undefined ? before.last : outcomeOf(last, run.harmless()) };
+  const record = { ...before, startedAt, last: last === undefined ? before.last : outcomeOf(last) };
   if (failures.length > 0) {
     // A run that was stopped is no failure: it is due again at once
     if (signal.aborted) return { ...record, startedAt: before.startedAt };
@@ -148,8 +146,8 @@ const MOST_NOTES = 5;
 const mergeNotes = (before: readonly string[], added: readonly string[]): readonly string[] =>
   [...new Set([...before, ...added])].slice(-MOST_NOTES);
 
-function outcomeOf({ result, endedAt }: SetOutcome, harmless: number): RunOutcome {
-  const { totals, bytesStored, skipped } = result.stats;
+function outcomeOf({ result, endedAt }: SetOutcome): RunOutcome {
+  const { totals, bytesStored, unread } = result.stats;
   return {
     kind: result.kind,
     at: endedAt,
@@ -157,6 +155,6 @@ function outcomeOf({ result, endedAt }: SetOutcome, harmless: number): RunOutcom
     files: totals.files,
     bytes: totals.bytes,
     sent: bytesStored,
-    skipped: skipped - harmless,
+    skipped: unread,
   };
 }

@@ -1,7 +1,6 @@
 import type { BackupEvent } from '@holdfast/archive/backup/backup.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { showPath } from '@holdfast/archive/source/paths.ts';
-import { losesNothing } from '../archive/left-out.ts';
 import type { BackupSet } from '../sets/backup-set.ts';
 import type { SetOutcome } from './back-up-set.ts';
 
@@ -55,14 +54,11 @@ export type RunObserver = {
   readonly onEvent: (event: BackupEvent) => void;
   /** What was found about the history of the set. */
   readonly notes: () => readonly string[];
-  /** How many entries were left out of which nothing is missing. */
-  readonly harmless: () => number;
   report(outcomes: readonly SetOutcome[]): RunReport[];
 };
 
 export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
   const skipped = new Map<string, string>();
-  const harmless = new Set<string>();
   let isWaiting = false;
   const notes: string[] = [];
   emit({ kind: 'begins', set: set.name });
@@ -74,19 +70,16 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
         emit({ kind: 'waiting', why: null });
       }
       if (event.kind === 'skipped') {
-        const path = showPath(event.path);
-        if (losesNothing(event)) harmless.add(path);
-        if (skipped.size < LISTED) skipped.set(path, event.reason);
+        if (skipped.size < LISTED) skipped.set(showPath(event.path), event.reason);
       }
       const shown = describe(event);
       if (shown !== null) emit(shown);
       if (event.kind === 'chain' && shown?.kind === 'note') notes.push(shown.text);
     },
     notes: () => notes,
-    harmless: () => harmless.size,
     report: (outcomes) => {
       const listed = [...skipped].map(([path, reason]) => ({ path, reason }));
-      return outcomes.map((outcome) => reportOf(outcome, listed, harmless.size));
+      return outcomes.map((outcome) => reportOf(outcome, listed));
     },
   };
 }
@@ -139,9 +132,16 @@ const CHAIN = {
 function reportOf(
   { set, destination, result, startedAt, endedAt }: SetOutcome,
   skipped: RunReport['skipped'],
-  harmless: number,
 ): RunReport {
-  const { totals, skipped: skippedCount, entriesRead, bytesRead, bytesStored, packs } = result.stats;
+  const {
+    totals,
+    skipped: skippedCount,
+    unread: unreadCount,
+    entriesRead,
+    bytesRead,
+    bytesStored,
+    packs,
+  } = result.stats;
   return {
     set: set.name,
     setId: set.id,
@@ -154,6 +154,6 @@ function reportOf(
     stats: { ...totals, entriesRead, bytesRead, bytesStored, packs, seconds: (endedAt - startedAt) / 1000 },
     skipped,
     skippedCount,
-    unreadCount: skippedCount - harmless,
+    unreadCount,
   };
 }

@@ -78,13 +78,7 @@ export class Runner {
     const { workers } = valuesOf(readSettings(home));
     const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
     const reports = observer.report(
-      await backUpSet({
-        ...run,
-        now: time.now,
-        onEvent: observer.onEvent,
-        notes: observer.notes,
-        harmless: observer.harmless,
-      }),
+      await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent, notes: observer.notes }),
     );
     for (const report of reports) onEvent({ kind: 'done', report });
     if (request.because === 'daily' || request.because === 'first') await this.watchHistory(request, device);

@@ -26,8 +26,8 @@ import { addTotals, childNamed, NO_TOTALS, type Node } from './node.ts';
 import { NOTHING, type RoundPlan, recordEntry } from './plan.ts';
 import { DirectoryRecord, type Entry, encodeRecord, fingerprintOfRecord, treeEntry } from './record.ts';
 import { Plan } from './shared.ts';
+import { losesNothing, type Skip } from './skip.ts';
 import type { TreeChunks } from './tree-chunks.ts';
-import type { Skip } from './walk.ts';
 
 /** An attribute longer than this is left out and reported: an entry has to fit into a chunk. */
 const LONGEST_XATTR: number = 1024 * 1024;
@@ -243,7 +243,7 @@ export class Assembler {
 
   /** What the walk could not look at stays as it was; `null` if it could look at everything. */
   private carryFailed(node: Node, record: DirectoryRecord | null): Entry[] | null {
-    const failed = (node.listing?.failed ?? []).filter(({ reason }) => reason !== 'socket');
+    const failed = (node.listing?.failed ?? []).filter((failed) => !losesNothing(failed));
     if (failed.length === 0) return null;
     return failed.map(({ name }) => this.lastKnown(record, name, null)).filter((entry) => entry !== null);
   }

@@ -12,7 +12,8 @@ import { isGone } from '../source/node-source.ts';
 import { componentsOf, isWithin, nameOf, parentOf, pathOf } from '../source/paths.ts';
 import { pathHash, sameRow } from '../source/rows.ts';
 import { childNamed, type Node } from './node.ts';
-import { inWalkOrder, listingOf, makeNode, type Skip, type Walk, Walker, type WalkInput, wayTo } from './walk.ts';
+import type { Skip } from './skip.ts';
+import { inWalkOrder, listingOf, makeNode, type Walk, Walker, type WalkInput, wayTo } from './walk.ts';
 
 /** `null` when the cache does not reach far enough: everything has to be walked. */
 export async function walkHinted(input: WalkInput, directories: readonly Uint8Array[]): Promise<Walk | null> {

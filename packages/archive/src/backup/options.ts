@@ -89,7 +89,10 @@ export type BackupStats = {
   readonly bytesStored: number;
   readonly packs: number;
   readonly directoriesMade: number;
+  /** Entries left out. */
   readonly skipped: number;
+  /** Those of them that are missing because they could not be read. */
+  readonly unread: number;
   readonly rounds: number;
 };
 

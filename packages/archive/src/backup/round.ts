@@ -14,9 +14,9 @@ import type { BackupOptions } from './options.ts';
 import { markDirty, planRound, type RoundInput, type RoundPlan } from './plan.ts';
 import type { WorkerPool } from './pool.ts';
 import { Controls } from './shared.ts';
+import type { Skip } from './skip.ts';
 import { type PutChunk, TreeChunks } from './tree-chunks.ts';
 import type { Upload } from './upload.ts';
-import type { Skip } from './walk.ts';
 
 /** Packs in memory beside those that the workers fill, 16 MiB each. When the network is the bottleneck, all of them are under way. */
 const PACKS_UNDER_WAY = 1;

@@ -28,10 +28,11 @@ import { WorkerPool } from './pool.ts';
 import { Progress } from './progress.ts';
 import { recoverCache } from './recover.ts';
 import { Round } from './round.ts';
+import { losesNothing, type Skip } from './skip.ts';
 import { makeSnapshot } from './snapshot.ts';
 import { StoredDirectories } from './stored-directories.ts';
 import { Upload } from './upload.ts';
-import { aborted, type Skip, type Walk, type WalkInput, walkAll } from './walk.ts';
+import { aborted, type Walk, type WalkInput, walkAll } from './walk.ts';
 
 /** The destination may say so often that it lacks something (ARCHIVE §5.1). */
 const MAX_ROUNDS = 3;
@@ -351,7 +352,8 @@ export class Run {
     counted: Pick<BackupStats, 'entriesRead' | 'bytesRead' | 'directoriesMade' | 'rounds'>,
   ): BackupStats {
     const { totals } = walk.nodes[0] as Node;
-    return { ...counted, totals, bytesStored, packs, skipped: this.skips.size };
+    const unread = [...this.skips.values()].filter((skip) => !losesNothing(skip)).length;
+    return { ...counted, totals, bytesStored, packs, skipped: this.skips.size, unread };
   }
 
   private skip(skip: Skip): void {

@@ -6,7 +6,7 @@ import { type SealedSnapshot, sealSnapshot } from '../keys/snapshot.ts';
 import type { Totals } from './cache.ts';
 import type { Link } from './chain.ts';
 import type { BackupOptions } from './options.ts';
-import type { Skip } from './walk.ts';
+import type { Skip } from './skip.ts';
 
 export type SnapshotInput = {
   readonly options: BackupOptions;

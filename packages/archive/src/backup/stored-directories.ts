@@ -7,7 +7,7 @@ import { ArchiveError } from '../errors.ts';
 import type { ArchiveCrypto } from '../format/archive-crypto.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
 import { type DirectoryBody, decodeDirectory, ENTRY_TYPES, type TreeEntry } from '../format/tree.ts';
-import { type ChunkReader, chunkOf } from '../restore/chunk-reader.ts';
+import { chunkOf } from '../restore/chunk-reader.ts';
 import { answerOf, openFrame } from '../restore/open-frame.ts';
 import { createSessionReader, type SessionReader } from '../restore/session-reader.ts';
 import { ROW_LENGTH, viewOf } from '../source/rows.ts';
@@ -21,7 +21,7 @@ export const AT_ONCE = 256;
 export type StoredDirectory = { readonly live: Entry[]; readonly gone: Entry[] };
 
 export class StoredDirectories {
-  private readonly reader: Pick<SessionReader, 'read' | 'close'>;
+  private readonly reader: SessionReader;
   private readonly signal: AbortSignal;
   /** Chunks that could not be had. */
   missing = 0;
@@ -50,7 +50,7 @@ export class StoredDirectories {
   }
 
   private async bodies(ids: readonly Uint8Array[], kind: Kind): Promise<(DirectoryBody | null)[]> {
-    const answers = await (this.reader as ChunkReader).read(ids, this.signal);
+    const answers = await this.reader.read(ids, this.signal);
     return answers.map((answer) => {
       try {
         const chunk = chunkOf(answer, kind);

@@ -12,6 +12,7 @@
 import { fingerprintOf, ROW_LENGTH, rowName, rowType, setName, TYPE, viewOf } from '../source/rows.ts';
 import type { Failure, Listing } from '../source/source.ts';
 import type { ByteReader, ByteWriter } from './byte-writer.ts';
+import { losesNothing } from './skip.ts';
 
 const STATE = { changed: 0, unchanged: 1, failed: 2 } as const;
 
@@ -21,9 +22,7 @@ export type WalkReport =
 
 /** `unchanged` decides by the fingerprint. */
 export function writeListing(writer: ByteWriter, listing: Listing, unchanged: (fingerprint: Buffer) => boolean): void {
-  const same =
-    listing.failed.every((failure) => failure.reason === 'socket') &&
-    unchanged(fingerprintOf(listing.rows, listing.names));
+  const same = listing.failed.every(losesNothing) && unchanged(fingerprintOf(listing.rows, listing.names));
   writer.u8(same ? STATE.unchanged : STATE.changed);
   const shown = same ? directoriesOf(listing) : listing;
   writer.u32(shown.count);

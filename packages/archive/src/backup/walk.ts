@@ -7,6 +7,7 @@
  * at the end: all nodes in walk order
  * ```
  */
+
 import { codeOf } from '../source/node-source.ts';
 import { componentsOf, joinPath, nameOf, ROOT } from '../source/paths.ts';
 import {
@@ -30,6 +31,7 @@ import type { Cache } from './cache.ts';
 import { childNamed, NO_TOTALS, type Node, type NodeKind } from './node.ts';
 import type { WorkerPool } from './pool.ts';
 import type { DirectoryRecord } from './record.ts';
+import type { Skip } from './skip.ts';
 import { readWalkReport, type WalkReport } from './walk-report.ts';
 
 /** Directories in one message; small enough that no worker runs dry. */
@@ -37,7 +39,6 @@ const BATCH = 64;
 /** Messages that wait at each worker, so that it never waits for us. */
 const AHEAD = 2;
 
-export type Skip = { readonly path: Buffer; readonly reason: string };
 export type Walk = {
   /** In walk order; the first is the root of the file system. */
   readonly nodes: Node[];
