@@ -8,14 +8,10 @@ import type {
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import type { Input, Reply, Route } from '@holdfast/protocol/route.ts';
 import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
 import { decodeObjects, type WireObject } from '@holdfast/protocol/storage-wire.ts';
-import { capabilityFor, createCapability } from './capability.ts';
-import { createRemoteClient, type RemoteClient } from './remote-client.ts';
 import { RemoteSession } from './remote-session.ts';
-import type { Retry } from './retrying.ts';
-import type { AgentTransport } from './transport.ts';
+import { createStorageCall, type StorageCallOptions } from './storage-call.ts';
 import { inPortWords } from './wire-errors.ts';
 
 /**
@@ -28,23 +24,7 @@ import { inPortWords } from './wire-errors.ts';
  * call(purpose, route) = capability(purpose) -> storage server of its destination -> retry what is worth it
  * ```
  */
-export type RemoteEndpointOptions = {
-  readonly archiveId: Uint8Array;
-  readonly authority: RemoteClient;
-  readonly transport: AgentTransport;
-  readonly retry: Retry;
-  readonly now: () => number;
-  /** Destination id, hex; null for the user's own. */
-  readonly destination: string | null;
-};
-
-export type StorageCall = <const R extends Route>(
-  purpose: Purpose,
-  route: R,
-  input: Input<R>,
-  signal?: AbortSignal,
-  headers?: Record<string, string>,
-) => Promise<Reply<R>>;
+export type RemoteEndpointOptions = StorageCallOptions & { readonly archiveId: Uint8Array };
 
 export function createRemoteEndpoint(options: RemoteEndpointOptions): ArchiveEndpoint {
   const { archiveId } = options;
@@ -94,32 +74,6 @@ export function createRemoteEndpoint(options: RemoteEndpointOptions): ArchiveEnd
 }
 
 type ListRoute = (typeof storageRoutes)['snapshots' | 'tombstones' | 'keyFiles' | 'identityWraps' | 'deviceLists'];
-
-/** One client for each purpose, made when it is first needed. */
-function createStorageCall({ authority, transport, retry, now, destination }: RemoteEndpointOptions): StorageCall {
-  const clients = new Map<string, Promise<RemoteClient>>();
-
-  async function connect(purpose: ReturnType<typeof capabilityFor>, signal?: AbortSignal): Promise<RemoteClient> {
-    const tokens = createCapability({ authority, purpose, destination, now });
-    const granted = await tokens.granted(signal);
-    // Paths are meant relative to the authority's own address
-    const base = new URL(granted.destination.storage[0] ?? '/', authority.base).href.replace(/\/$/, '');
-    return createRemoteClient({ base, transport, tokens, retry });
-  }
-
-  return async (purpose, route, input, signal, headers) => {
-    signal?.throwIfAborted();
-    const granted = capabilityFor(purpose);
-    let client = clients.get(granted);
-    if (client === undefined) {
-      client = connect(granted, signal);
-      clients.set(granted, client);
-      client.catch(() => clients.delete(granted));
-    }
-    const options = { ...(signal && { signal }), ...(headers && { headers }) };
-    return (await client).call(route, input, options);
-  };
-}
 
 /** A name with a slash would be another route. */
 function plainName(name: string): string {

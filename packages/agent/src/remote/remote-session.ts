@@ -18,7 +18,7 @@ import {
   MAX_IDS,
   WIRE_ID_LENGTH,
 } from '@holdfast/protocol/storage-wire.ts';
-import type { StorageCall } from './remote-endpoint.ts';
+import type { StorageCall } from './storage-call.ts';
 import { inPortWords } from './wire-errors.ts';
 
 /** Where the archive id stands in a pack (format §4), after magic and version. */

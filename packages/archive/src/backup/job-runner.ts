@@ -11,48 +11,18 @@
  * ```
  * A file of 128 KiB or more is cut as it is read and has nothing to decide: equal content gives equal chunks.
  */
-import type { Cut } from '../chunk/fastcdc.ts';
-import type { ArchiveCrypto } from '../format/archive-crypto.ts';
 import { KIND } from '../format/kinds.ts';
 import { type Segment, SMALL_FILE } from '../format/tree.ts';
-import { codeOf, isGone } from '../source/node-source.ts';
-import { rowChangedMs, rowSize, TYPE } from '../source/rows.ts';
-import type { Extent, FileSource, OpenFile, Xattr } from '../source/source.ts';
+import { TYPE } from '../source/rows.ts';
 import { contentOf } from './content.ts';
-import type { FileTable } from './file-table.ts';
 import { type ItemReport, JobReportWriter } from './job-report.ts';
+import type { JobTools } from './job-tools.ts';
 import { LargeFile, type Tiny } from './large-file.ts';
-import type { PackFiller } from './pack-filler.ts';
-import { type Controls, type Item, JOB, type Plan, Stopped } from './shared.ts';
+import { failure, type Metadata, readUpTo, readXattrs, settled } from './reading.ts';
+import { type Item, JOB } from './shared.ts';
 
 /** Bytes of a batch as the walk saw them; a file may have grown since. */
 export const BATCH_BYTES: number = 8 * 1024 * 1024;
-/** A file that changed so shortly before its reading began may change again without a new time stamp, ms. */
-const SETTLED_MS = 2_000;
-
-export type JobTools = {
-  readonly crypto: ArchiveCrypto;
-  readonly source: FileSource;
-  readonly files: FileTable;
-  readonly packs: PackFiller;
-  readonly plan: Plan;
-  readonly controls: Controls;
-  readonly cutData: Cut;
-  readonly cutBundle: Cut;
-  /** Longest piece of a data chunk. */
-  readonly dataMax: number;
-  /** Called after each piece of work: keeps to the share of the processor. */
-  readonly pace: () => void;
-  readonly report: (job: number, bytes: Buffer) => void;
-};
-
-export type Metadata = {
-  readonly row: Buffer;
-  readonly xattrs: readonly Xattr[];
-  readonly note: string;
-  readonly extents: readonly Extent[] | null;
-  readonly again: boolean;
-};
 
 /** A small file whose content lies in the batch buffer. */
 type Small = Metadata & {
@@ -257,20 +227,6 @@ class Places {
   }
 }
 
-/** Reads until the end or until `limit`, and looks at the file afterwards. The row's size is what was read. */
-export function readUpTo(file: OpenFile, into: Buffer, at: number, limit: number): { length: number; row: Buffer } {
-  let length = file.read(into, at, limit, null);
-  let row = file.stat();
-  while (length < limit && length !== rowSize(row, 0)) {
-    const more = file.read(into, at + length, limit - length, null);
-    if (more === 0) break;
-    length += more;
-    row = file.stat();
-  }
-  row.writeDoubleLE(length, 32);
-  return { length, row };
-}
-
 function smallReport(small: Small): ItemReport {
   const { row, again, fileId, segments, known, xattrs, note, extents } = small;
   const content = contentOf({
@@ -280,26 +236,4 @@ function smallReport(small: Small): ItemReport {
     extents: extents ?? undefined,
   });
   return { kind: fileId && known >= 0 ? 'same' : 'done', row, content, again, note, value: known };
-}
-
-/** Did the file rest long enough before its reading began for any later change to show? */
-export function settled(row: Buffer, began: number): boolean {
-  return rowChangedMs(row, 0) <= began - SETTLED_MS;
-}
-
-/** Content is worth more than its attributes: what cannot be read of them is noted. */
-export function readXattrs(read: () => readonly Xattr[]): { xattrs: readonly Xattr[]; note: string } {
-  try {
-    return { xattrs: read(), note: '' };
-  } catch (error) {
-    const report = failure(error);
-    return { xattrs: [], note: report.kind === 'failed' ? report.reason : '' };
-  }
-}
-
-export function failure(error: unknown): ItemReport {
-  if (error instanceof Stopped) throw error;
-  // What the file system refuses is an outcome; anything else is a fault of ours and ends the run.
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) throw error;
-  return { kind: 'failed', reason: codeOf(error), gone: isGone(error) };
 }

@@ -5,7 +5,8 @@ import { rowSize } from '../source/rows.ts';
 import type { Extent, OpenFile } from '../source/source.ts';
 import { contentOf } from './content.ts';
 import type { ItemReport } from './job-report.ts';
-import { failure, type JobTools, type Metadata, readXattrs, settled } from './job-runner.ts';
+import type { JobTools } from './job-tools.ts';
+import { failure, type Metadata, readXattrs, settled } from './reading.ts';
 import type { Item } from './shared.ts';
 
 /** An open file of which the first window is read. */
