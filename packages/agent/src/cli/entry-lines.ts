@@ -1,5 +1,6 @@
 import type { TreeEntry } from '@holdfast/archive/format/tree.ts';
 import { showPath } from '@holdfast/archive/source/paths.ts';
+import { hexUnlessText, pathFields } from '../archive/shown-path.ts';
 import { formatTime } from '../archive/time.ts';
 
 /** One entry of a snapshot, for a person and for a program. */
@@ -13,12 +14,6 @@ const TYPES: Readonly<Record<TreeEntry['type'], string>> = {
   block: 'b',
 };
 
-/** Paths of a snapshot as the device has them: from the root, or from the drive. */
-export function shownPath(path: Uint8Array): string {
-  const text = showPath(path);
-  return /^[A-Za-z]:/.test(text) ? text : `/${text}`;
-}
-
 /** `name` is shown as it is: a path, or a name in a folder that is known. */
 export function entryLine(name: string, entry: TreeEntry, zone: string): string {
   const size = entry.type === 'file' ? String(entry.size ?? 0) : '-';
@@ -28,17 +23,17 @@ export function entryLine(name: string, entry: TreeEntry, zone: string): string 
   return `${TYPES[entry.type]}${modeText(entry.mode)}  ${size.padStart(12)}  ${time}  ${name}${target}${gone}`;
 }
 
-export function entryDocument(path: string, entry: TreeEntry) {
+export function entryDocument(path: Uint8Array, entry: TreeEntry) {
   const { type, mode, uid, gid, mtime, size, target, deleted } = entry;
   return {
-    path,
+    ...pathFields(path),
     type,
     mode,
     uid,
     gid,
     mtime: { sec: mtime.sec, nsec: mtime.nsec },
     ...(size !== undefined && { size }),
-    ...(target !== undefined && { target: showPath(target) }),
+    ...(target !== undefined && { target: showPath(target), targetBytes: hexUnlessText(target) }),
     ...(deleted !== undefined && { deleted }),
   };
 }

@@ -1,4 +1,5 @@
 import { codeOf } from '../errors.ts';
+import { printable, printableJson } from './printable.ts';
 import type { Progress } from './progress.ts';
 
 /**
@@ -9,7 +10,7 @@ export type Output = {
   readonly json: boolean;
   /** Where results go, for a log that writes itself. */
   readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  /** A line of the result, for a person. */
+  /** A line of the result, for a person; one line whatever the text is, since names may hold anything (`printable.ts`). */
   line(text?: string): void;
   /** Something beside the result: a question, a warning, what happens now. */
   note(text: string): void;
@@ -30,24 +31,26 @@ export type Streams = {
 type Options = { readonly json: boolean; readonly plain: boolean; readonly debug: boolean; readonly now: () => number };
 
 export function createOutput({ stdout, stderr }: Streams, { json, plain, debug, now }: Options): Output {
-  const print = (stream: NodeJS.WritableStream, text: string) => stream.write(`${text}\n`);
+  const print = (stream: NodeJS.WritableStream, text: string) => void stream.write(`${printable(text)}\n`);
+  const document = (fields: object) => void stdout.write(`${printableJson(JSON.stringify(fields, replacer))}\n`);
   return {
     json,
     stream: stdout,
     line: (text = '') => void (json || print(stdout, text)),
     note: (text) => void (json || print(stderr, text)),
-    result: (document, show) => {
-      if (json) print(stdout, JSON.stringify(document, replacer));
+    result: (fields, show) => {
+      if (json) document(fields);
       else show();
     },
-    event: (name, fields) => void (json && print(stdout, JSON.stringify({ event: name, ...fields }, replacer))),
+    event: (name, fields) => void (json && document({ event: name, ...fields })),
     error: (error) => {
-      if (json) print(stdout, JSON.stringify({ error: describeError(error) }, replacer));
-      else print(stderr, `holdfast: ${messageOf(error)}${debug ? `\n${stackOf(error)}` : ''}`);
+      if (json) return document({ error: describeError(error) });
+      print(stderr, `holdfast: ${messageOf(error)}`);
+      if (debug) for (const line of stackOf(error).split('\n')) print(stderr, line);
     },
     progress: async (title) => {
       const progress = await import('./progress.ts');
-      if (json) return progress.eventProgress(title, (fields) => print(stdout, JSON.stringify(fields)), now);
+      if (json) return progress.eventProgress(title, document, now);
       return stderr.isTTY && !plain ? progress.barProgress(title, stderr, now) : progress.NO_PROGRESS;
     },
   };

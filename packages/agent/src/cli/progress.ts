@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration } from '../limits/units.ts';
+import { printable } from './printable.ts';
 
 /** How far a long command has come. Counts only grow; a total may grow too while the walk goes on. */
 export type Progress = {
@@ -45,10 +46,12 @@ export function barProgress(title: string, stream: NodeJS.WritableStream, now: (
     update(state) {
       const total = state.bytesTotal ?? 0;
       bar.setTotal(Math.max(total, 1));
-      bar.update(Math.min(state.bytesDone, Math.max(total, 1)), { shown: describe(state, rate(state.bytesDone)) });
+      bar.update(Math.min(state.bytesDone, Math.max(total, 1)), {
+        shown: printable(describe(state, rate(state.bytesDone))),
+      });
     },
     say(text) {
-      stream.write(`\r\x1b[K${text}\n`);
+      stream.write(`\r\x1b[K${printable(text)}\n`);
     },
     stop: () => bar.stop(),
   };

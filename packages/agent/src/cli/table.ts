@@ -1,5 +1,8 @@
-/** Columns for a person: as wide as their content, the last one free. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+import { printable } from './printable.ts';
+
+/** Columns for a person: as wide as their content is on the screen, the last one free. */
+export function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
   return rows.map((row) =>

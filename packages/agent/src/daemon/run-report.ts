@@ -1,6 +1,6 @@
 import type { BackupEvent } from '@holdfast/archive/backup/backup.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
-import { showPath } from '@holdfast/archive/source/paths.ts';
+import { type PathFields, pathFields } from '../archive/shown-path.ts';
 import type { BackupSet } from '../sets/backup-set.ts';
 import type { SetOutcome } from './back-up-set.ts';
 
@@ -15,10 +15,13 @@ export type RunEvent =
       readonly bytesTotal: number | null;
       readonly bytesSent: number;
     }
-  | { readonly kind: 'skipped'; readonly path: string; readonly reason: string }
+  | ({ readonly kind: 'skipped' } & LeftOut)
   /** `null`: it goes on. */
   | { readonly kind: 'waiting'; readonly why: string | null }
   | { readonly kind: 'note'; readonly text: string };
+
+/** An entry that is not in the snapshot. */
+export type LeftOut = PathFields & { readonly reason: string };
 
 export type RunReport = {
   readonly set: string;
@@ -42,7 +45,7 @@ export type RunReport = {
     readonly seconds: number;
   };
   /** What is not in it; at most a thousand are listed. */
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  readonly skipped: readonly LeftOut[];
   readonly skippedCount: number;
   /** Those of them that are missing because they could not be read. */
   readonly unreadCount: number;
@@ -58,7 +61,8 @@ export type RunObserver = {
 };
 
 export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
-  const skipped = new Map<string, string>();
+  // Several destinations meet the same entries
+  const skipped = new Map<string, LeftOut>();
   let isWaiting = false;
   const notes: string[] = [];
   emit({ kind: 'begins', set: set.name });
@@ -69,8 +73,8 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
         isWaiting = false;
         emit({ kind: 'waiting', why: null });
       }
-      if (event.kind === 'skipped') {
-        if (skipped.size < LISTED) skipped.set(showPath(event.path), event.reason);
+      if (event.kind === 'skipped' && skipped.size < LISTED) {
+        skipped.set(Buffer.from(event.path).toString('latin1'), leftOut(event));
       }
       const shown = describe(event);
       if (shown !== null) emit(shown);
@@ -78,7 +82,7 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
     },
     notes: () => notes,
     report: (outcomes) => {
-      const listed = [...skipped].map(([path, reason]) => ({ path, reason }));
+      const listed = [...skipped.values()];
       return outcomes.map((outcome) => reportOf(outcome, listed));
     },
   };
@@ -98,7 +102,7 @@ function describe(event: BackupEvent): RunEvent | null {
         bytesSent: event.bytesStored,
       };
     case 'skipped':
-      return { kind: 'skipped', path: showPath(event.path), reason: event.reason };
+      return { kind: 'skipped', ...leftOut(event) };
     case 'waiting':
       return { kind: 'waiting', why: event.why };
     case 'missing':
@@ -120,6 +124,11 @@ function describe(event: BackupEvent): RunEvent | null {
       return event satisfies never;
   }
 }
+
+const leftOut = ({ path, reason }: Extract<BackupEvent, { kind: 'skipped' }>): LeftOut => ({
+  ...pathFields(path),
+  reason,
+});
 
 const NOTHING_DONE = { kind: 'progress', filesDone: 0, bytesDone: 0, bytesSent: 0 } as const;
 

@@ -114,7 +114,7 @@ async function execute([program = '', ...words]: readonly string[]): Promise<voi
     await run(program, words);
   } catch (cause) {
     const { stderr, message } = cause as Error & { stderr?: string };
-    const said = stderr?.trim() || message;
+    const said = (stderr?.trim() || message).replace(/\s*\n\s*/g, '; ');
     throw new AgentError('service_failed', { what: `${[program, ...words].join(' ')}: ${said}`, cause });
   }
 }

@@ -3,6 +3,7 @@ import { type CheckProblem, isDamage } from '@holdfast/archive/check/problem.ts'
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { type Unexplained, unexplainedRetirements } from '../../archive/history.ts';
 import type { OpenedArchive } from '../../archive/opened-archive.ts';
+import { pathsFields, shownPath } from '../../archive/shown-path.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
 import { readRun, writeRun } from '../../state/run-record.ts';
@@ -10,7 +11,6 @@ import { readSettings, setsOf } from '../../state/settings.ts';
 import { openArchive } from '../archive-access.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
-import { shownPath } from '../entry-lines.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count } from '../progress.ts';
 
@@ -89,7 +89,7 @@ function documentOf(problem: CheckProblem) {
     default: {
       const affected = problem.affected.map(({ snapshotId, paths }) => ({
         snapshot: toHex(snapshotId),
-        paths: paths.map(shownPath),
+        ...pathsFields(paths),
       }));
       return { kind: problem.kind, chunk: toHex(problem.id), code: problem.error.code, affected };
     }

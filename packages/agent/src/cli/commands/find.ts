@@ -2,12 +2,13 @@ import { find } from '@holdfast/archive/restore/find.ts';
 import { showPath } from '@holdfast/archive/source/paths.ts';
 import picomatch from 'picomatch';
 import { snapshotPath } from '../../archive/paths.ts';
+import { shownPath } from '../../archive/shown-path.ts';
 import { formatTime } from '../../archive/time.ts';
 import { AgentError } from '../../errors.ts';
 import { openArchive, pointsFor, withReader } from '../archive-access.ts';
 import { type CommandModule, isSet } from '../command.ts';
 import type { Context } from '../context.ts';
-import { entryDocument, entryLine, shownPath } from '../entry-lines.ts';
+import { entryDocument, entryLine } from '../entry-lines.ts';
 import { EXIT } from '../exit-codes.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {
@@ -31,9 +32,8 @@ export const run: CommandModule['run'] = async (context, input) => {
           if (item.kind === 'damaged') damaged++;
           else {
             found++;
-            const path = shownPath(item.path);
-            context.out.line(entryLine(path, item.entry, context.clock.zone));
-            if (context.out.json) entries.push(entryDocument(path, item.entry));
+            context.out.line(entryLine(shownPath(item.path), item.entry, context.clock.zone));
+            if (context.out.json) entries.push(entryDocument(item.path, item.entry));
           }
         }
         documents.push({ snapshot: snapshot.id, at: snapshot.at, set: snapshot.set.name, entries });

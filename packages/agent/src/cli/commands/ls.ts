@@ -6,15 +6,16 @@ import { pathOf, walkTree } from '@holdfast/archive/restore/walk.ts';
 import { showPath } from '@holdfast/archive/source/paths.ts';
 import type { Point } from '../../archive/choose.ts';
 import { readListing } from '../../archive/listing.ts';
+import { shownPath } from '../../archive/shown-path.ts';
 import { formatTime } from '../../archive/time.ts';
 import { openArchive, pointsFor, unknownPath, withReader } from '../archive-access.ts';
 import { type CommandModule, isSet } from '../command.ts';
 import type { Context } from '../context.ts';
-import { entryDocument, entryLine, shownPath } from '../entry-lines.ts';
+import { entryDocument, entryLine } from '../entry-lines.ts';
 import { EXIT } from '../exit-codes.ts';
 
 /** `name`: a path, or with one folder listed the name in it. */
-type Listed = { readonly name: string; readonly path: string; readonly entry: TreeEntry };
+type Listed = { readonly name: string; readonly path: Uint8Array; readonly entry: TreeEntry };
 type Options = { readonly includeGone: boolean; readonly recursive: boolean };
 
 export const run: CommandModule['run'] = async (context, input) => {
@@ -65,7 +66,7 @@ async function* list(
   const entry = await lookup(reader, snapshot.root, path, { includeGone: options.includeGone, signal });
   if (entry === null) throw unknownPath(path);
   const bytes = Buffer.from(path);
-  if (entry.tree === undefined) yield { name: shownPath(bytes), path: shownPath(bytes), entry };
+  if (entry.tree === undefined) yield { name: shownPath(bytes), path: bytes, entry };
   else yield* listTree(reader, entry.tree, bytes, options, signal);
 }
 
@@ -78,7 +79,7 @@ async function* listTree(
 ): AsyncGenerator<Listed | null> {
   if (!recursive) {
     for (const entry of await readListing(reader, tree, includeGone, signal)) {
-      yield { name: showPath(entry.name), path: shownPath(joinPath(above, entry.name)), entry };
+      yield { name: showPath(entry.name), path: joinPath(above, entry.name), entry };
     }
     return;
   }
@@ -88,7 +89,7 @@ async function* listTree(
     const entry = item.kind === 'entry' ? item.entry : item.directory.entry;
     if (entry === null) continue;
     const below = item.kind === 'entry' ? pathOf(item.directory, entry) : pathOf(item.directory);
-    const path = shownPath(joinPath(above, below));
-    yield { name: path, path, entry };
+    const path = joinPath(above, below);
+    yield { name: shownPath(path), path, entry };
   }
 }

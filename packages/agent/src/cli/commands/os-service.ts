@@ -24,9 +24,9 @@ export async function run(action: string, context: Context, input: Input): Promi
   if (action === 'install') await install(context, plan);
   else if (action === 'uninstall') await uninstall(context, plan);
   else
-    context.out.result({ kind, path: plan.path, content: plan.content }, () =>
-      context.out.line(plan.content.trimEnd()),
-    );
+    context.out.result({ kind, path: plan.path, content: plan.content }, () => {
+      for (const line of plan.content.trimEnd().split(/\r?\n/)) context.out.line(line);
+    });
   return undefined;
 }
 

@@ -12,13 +12,13 @@ import { showPath } from '@holdfast/archive/source/paths.ts';
 import type { Point } from '../../archive/choose.ts';
 import type { OpenedArchive } from '../../archive/opened-archive.ts';
 import { commonParent } from '../../archive/paths.ts';
+import { hexUnlessText, pathFields, shownPath } from '../../archive/shown-path.ts';
 import { formatTime } from '../../archive/time.ts';
 import { AgentError } from '../../errors.ts';
 import { formatBytes } from '../../limits/units.ts';
 import { openArchive, pointsFor, unknownPath, withReader } from '../archive-access.ts';
 import { type CommandModule, type Input, isSet, textOption } from '../command.ts';
 import type { Context } from '../context.ts';
-import { shownPath } from '../entry-lines.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
 
@@ -111,10 +111,10 @@ function tell(event: RestoreEvent, { out }: Context, progress: Awaited<ReturnTyp
   if (event.kind === 'progress') {
     const { done, total } = event;
     progress.update({ bytesDone: done.bytes, bytesTotal: total.bytes, filesDone: done.files, filesTotal: total.files });
-  } else if (event.kind === 'skipped') out.event('skipped', { ...event, kind: undefined, path: shownPath(event.path) });
+  } else if (event.kind === 'skipped') out.event('skipped', { ...event, kind: undefined, ...pathFields(event.path) });
   else if (event.kind === 'damaged') {
     progress.say(`damaged: ${shownPath(event.path)} (${event.code})`);
-    out.event('damaged', { path: shownPath(event.path), code: event.code });
+    out.event('damaged', { ...pathFields(event.path), code: event.code });
   }
 }
 
@@ -127,9 +127,9 @@ function documentOf({ job, result }: Done) {
     set: job.point.snapshot.set.name,
     to: job.target === 'original' ? null : job.target.dir,
     ...counts,
-    skipped: skipped.map((each) => ({ ...each, path: shownPath(each.path) })),
-    damaged: damaged.map(({ path, code }) => ({ path: shownPath(path), code })),
-    renamed: renamed.map(({ path, to }) => ({ path: shownPath(path), to: showPath(to) })),
+    skipped: skipped.map((each) => ({ ...each, ...pathFields(each.path) })),
+    damaged: damaged.map(({ path, code }) => ({ ...pathFields(path), code })),
+    renamed: renamed.map(({ path, to }) => ({ ...pathFields(path), to: showPath(to), toBytes: hexUnlessText(to) })),
   };
 }
 

@@ -1,5 +1,6 @@
 import { matching } from '../../archive/choose.ts';
 import { unreadCount } from '../../archive/left-out.ts';
+import { pathsFields } from '../../archive/shown-path.ts';
 import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
@@ -29,7 +30,6 @@ export const run: CommandModule['run'] = async (context, input) => {
 function describe(snapshot: Snapshot) {
   const { id, device, set, sequence, at, receivedAt, deviceTime, partial, problems, description } = snapshot;
   const { counts, paths, skipped, skippedCount, agentVersion, os } = description;
-  const shown = paths.map((path) => Buffer.from(path).toString('utf8'));
   return {
     id,
     at,
@@ -41,7 +41,7 @@ function describe(snapshot: Snapshot) {
     partial,
     problems,
     ...counts,
-    paths: shown,
+    ...pathsFields(paths),
     skippedCount,
     unreadCount: unreadCount(skipped, skippedCount),
     agentVersion,
