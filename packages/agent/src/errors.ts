@@ -31,7 +31,9 @@ export const CODES = {
   key_level_fixed: 'A key level can be raised, never lowered: account, then archive-password, then custom-key.',
   export_exists: 'The file exists already and is not replaced. Choose another name.',
   password_weak: 'Choose a password of at least 12 characters: nobody can reset it, and it can be guessed at offline.',
-  set_unknown: 'There is no backup set of this name; `holdfast sets` lists them.',
+  set_unknown:
+    'Name a backup set that exists: `holdfast sets` lists those of this device, `holdfast snapshots --all` those with snapshots.',
+  device_name_unknown: 'Name one of your devices, by name or id; `holdfast key show` lists them.',
   set_exists: 'There is a backup set of this name already. Choose another name, or edit it.',
   set_last: 'The last backup set is not removed. Pause backups instead, or add another set first.',
   selection_empty: 'Nothing of the selection exists on this device. Check the paths of the set.',
@@ -86,6 +88,12 @@ export class AgentError extends Error {
     this.retryable = retryable ?? RETRYABLE.has(code);
   }
 }
+
+/** The end of a `what` that names what there is instead of what was asked for. */
+export const butKnown = (known: readonly string[]): string =>
+  known.length === 0
+    ? ''
+    : `; there ${known.length === 1 ? 'is' : 'are'} ${known.map((name) => `"${name}"`).join(', ')}`;
 
 /** The code of any error, ours or a neighbour's or the system's; `undefined` for what has none. */
 export function codeOf(error: unknown): string | undefined {

@@ -62,6 +62,12 @@ describe('the snapshot that is meant', () => {
     assert.throws(() => choose(HISTORY, { at: 9 }), { code: 'snapshot_none' });
   });
 
+  it('is of a set that exists; one that is configured may have none yet', () => {
+    const none = { device: 'd2', set: 'work' };
+    assert.throws(() => choose(HISTORY, none), { code: 'set_unknown', message: /"work"; there is "home"\./ });
+    assert.throws(() => choose(HISTORY, { ...none, ownSets: [{ id: 'w', name: 'work' }] }), { code: 'snapshot_none' });
+  });
+
   it('is the one whose selection holds the path', () => {
     const paths = ['srv/work/a', 'home/ada/x', 'home/ada/y'];
     assert.deepEqual(choose(HISTORY, { device: 'd1', paths }), [

@@ -1,4 +1,5 @@
 import { AgentError } from '../errors.ts';
+import { type NamedSet, unknownSet } from '../sets/unknown-set.ts';
 import type { Snapshot } from './snapshots.ts';
 
 /**
@@ -18,6 +19,8 @@ export type Wanted = {
   readonly at?: number;
   /** Name or id of a set. */
   readonly set?: string;
+  /** Sets that exist although nothing of them may have been backed up yet. */
+  readonly ownSets?: readonly NamedSet[];
   /** Id of a device; every device where nothing is said. */
   readonly device?: string;
   /** As in a snapshot: no slash in front. */
@@ -43,12 +46,17 @@ export function choosePoints(snapshots: readonly Snapshot[], wanted: Wanted): Po
   return [...points].map(([snapshot, paths]) => ({ snapshot, paths }));
 }
 
-export function matching(snapshots: readonly Snapshot[], { set, device }: Pick<Wanted, 'set' | 'device'>): Snapshot[] {
-  return snapshots.filter(
-    (snapshot) =>
-      (device === undefined || snapshot.device.id === device) &&
-      (set === undefined || snapshot.set.name === set || snapshot.set.id === set),
-  );
+/** Of a set that exists nowhere there is not nothing, there is a typing error. */
+export function matching(
+  snapshots: readonly Snapshot[],
+  { set, device, ownSets = [] }: Pick<Wanted, 'set' | 'device' | 'ownSets'>,
+): Snapshot[] {
+  const ofDevice = snapshots.filter((snapshot) => device === undefined || snapshot.device.id === device);
+  if (set === undefined) return ofDevice;
+  const isMeant = ({ id, name }: NamedSet) => name === set || id === set;
+  const sets = [...ofDevice.map((snapshot) => snapshot.set), ...ownSets];
+  if (!sets.some(isMeant)) throw unknownSet(set, sets);
+  return ofDevice.filter((snapshot) => isMeant(snapshot.set));
 }
 
 function byId(snapshots: readonly Snapshot[], id: string): Snapshot {

@@ -7,8 +7,9 @@ import { snapshotPath } from '../archive/paths.ts';
 import { parseTime } from '../archive/time.ts';
 import { AgentError } from '../errors.ts';
 import { findDevice } from '../keys/device-list.ts';
+import { readSettings, setsOf } from '../state/settings.ts';
 import { type Input, isSet, textOption } from './command.ts';
-import type { Context } from './context.ts';
+import { type Context, homeOf } from './context.ts';
 import { readTextFile } from './prompt.ts';
 import { archivePassword } from './secrets.ts';
 
@@ -61,7 +62,7 @@ export function wantedOf(context: Context, input: Input, archive: OpenedArchive,
     paths: paths.map((path) => snapshotPath(path, cwd, config)),
     ...(id !== undefined && { id }),
     ...(at !== undefined && { at: parseTime(at, clock.now(), clock.zone) }),
-    ...(set !== undefined && { set }),
+    ...(set !== undefined && { set, ownSets: archive.own === null ? [] : setsOf(readSettings(homeOf(context))) }),
     ...(device != null && { device }),
   };
 }

@@ -52,9 +52,37 @@ describe('exit codes', () => {
       ['enrol', 'not a string'],
       [],
     ];
-    for (const words of wrong) assert.equal((await device.run(...words)).code, EXIT.usage, words.join(' '));
+    for (const words of wrong) {
+      const said = await device.run(...words);
+      assert.equal(said.code, EXIT.usage, words.join(' '));
+      assert.notEqual(said.stderr, '', words.join(' '));
+      const { code, stdout, stderr } = await device.run(...words, '--json');
+      assert.deepEqual([code, stderr], [EXIT.usage, ''], words.join(' '));
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+      assert.match(error.code, /^[a-z_]+$/);
+      assert.match(error.message, /^[^\n]{20,}$/, 'what is wrong, and what to do');
+    }
     assert.equal((await device.run('--help')).code, EXIT.ok);
     assert.equal((await device.run('restore', '--help')).code, EXIT.ok);
+  });
+
+  it('2: there is no such device or set', async (t) => {
+    const device = await enrolled(t);
+    await device.json('backup', '--set', 'home');
+    for (const command of ['snapshots', 'ls', 'find *', 'restore']) {
+      for (const [option, known] of [
+        ['--device', /"nobody"; there is "[^"]+"/],
+        ['--set', /"nobody"; there are .*"home"/],
+      ] as const) {
+        const { code, stderr } = await device.run(...command.split(' '), option, 'nobody');
+        assert.equal(code, EXIT.usage, `${command} ${option}: ${stderr}`);
+        assert.match(stderr, known, command);
+      }
+    }
+    await device.json('sets', 'add', 'new', '~/new');
+    const { code, stderr } = await device.run('restore', '--set', 'new');
+    assert.equal(code, EXIT.failed, 'it exists, and nothing of it is backed up yet');
+    assert.match(stderr, /backed up yet/);
   });
 
   it('4: the device is not enrolled', async (t) => {

@@ -47,6 +47,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'already_enrolled',
       'enrolment_string_invalid',
       'set_unknown',
+      'device_name_unknown',
       'set_exists',
       'set_last',
       'selection_empty',

@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
+import { AgentError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { CommandSpec, Input } from './command.ts';
 import { EXIT, EXIT_MEANINGS, type ExitName } from './exit-codes.ts';
@@ -14,24 +15,45 @@ export type Chosen = { readonly spec: CommandSpec; readonly path: readonly strin
 
 export type ParseOutcome =
   | { readonly kind: 'run'; readonly chosen: Chosen }
-  /** Help or the version was asked for, or the line was not understood; everything is said already. */
-  | { readonly kind: 'said'; readonly exit: typeof EXIT.ok | typeof EXIT.usage };
+  /** Help or the version was asked for, or what a person typed was not understood; everything is said already. */
+  | { readonly kind: 'said'; readonly exit: typeof EXIT.ok | typeof EXIT.usage }
+  /** What a program typed was not understood; nothing is said yet. */
+  | { readonly kind: 'misunderstood'; readonly error: AgentError };
 
 type Write = { readonly out: (text: string) => void; readonly err: (text: string) => void };
 
 export async function parseLine(argv: readonly string[], write: Write): Promise<ParseOutcome> {
+  const json = asksForJson(argv);
   let chosen: Chosen | undefined;
-  const program = buildProgram((found) => {
-    chosen = found;
-  }, write);
+  const program = buildProgram(
+    (found) => {
+      chosen = found;
+    },
+    json ? { ...write, err: () => {} } : write,
+  );
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return { kind: 'said', exit: error.exitCode === 0 ? EXIT.ok : EXIT.usage };
+    if (error.exitCode === 0) return { kind: 'said', exit: EXIT.ok };
+    return json ? { kind: 'misunderstood', error: usageError(error, argv) } : { kind: 'said', exit: EXIT.usage };
   }
   if (chosen === undefined) throw new Error('no command was chosen and nothing was said');
   return { kind: 'run', chosen };
+}
+
+/** A line that is not understood has no options yet, and its error is printed all the same as it asks. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).includes('--json');
+}
+
+/** Commander's sentence, except where it has none that stands alone. */
+function usageError({ code, message }: CommanderError, [first]: readonly string[]): AgentError {
+  const isEarly = first === '--json';
+  const noCommand = isEarly ? 'A command comes first, then --json' : 'A command is missing';
+  const what = isEarly || code === 'commander.help' ? noCommand : message.replace(/^error: /, '');
+  return new AgentError('usage', { what: what.replace(/\.?\s*$/, '').replace(/\s*\n\s*/g, ' ') });
 }
 
 function buildProgram(choose: (chosen: Chosen) => void, write: Write): Command {

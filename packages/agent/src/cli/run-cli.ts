@@ -19,13 +19,12 @@ export async function runCli(argv: readonly string[], world: World): Promise<Exi
     err: (text) => void world.stderr.write(text),
   });
   if (parsed.kind === 'said') return parsed.exit;
+  if (parsed.kind === 'misunderstood') {
+    outputOf(world, { json: true }).error(parsed.error);
+    return exitCodeOf(parsed.error);
+  }
   const { spec, input } = parsed.chosen;
-  const out = createOutput(world, {
-    json: input.options['json'] === true,
-    plain: world.config.plain,
-    debug: isDebug(world.config),
-    now: world.clock.now,
-  });
+  const out = outputOf(world, { json: input.options['json'] === true });
   const controller = new AbortController();
   const unlisten = world.onStop((signal) => controller.abort(new AgentError('interrupted', { data: { signal } })));
   try {
@@ -40,5 +39,8 @@ export async function runCli(argv: readonly string[], world: World): Promise<Exi
     unlisten();
   }
 }
+
+const outputOf = (world: World, { json }: { readonly json: boolean }) =>
+  createOutput(world, { json, plain: world.config.plain, debug: isDebug(world.config), now: world.clock.now });
 
 const isDebug = ({ logLevel }: Config): boolean => logLevel === 'debug' || logLevel === 'trace';

@@ -1,11 +1,10 @@
 import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { decodeDeviceList } from '@holdfast/archive/format/device-list.ts';
-import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
+import { toHex } from '@holdfast/archive/format/ids.ts';
 import { decodeStatement } from '@holdfast/archive/format/statement.ts';
 import {
   type DeviceList,
-  deviceOf,
   emptyDeviceList,
   type ListedDevice,
   newestDeviceList,
@@ -13,6 +12,7 @@ import {
   withDevice,
 } from '@holdfast/archive/keys/device-list.ts';
 import type { Identity } from '@holdfast/archive/keys/identity.ts';
+import { AgentError, butKnown } from '../errors.ts';
 import type { Home } from '../state/home.ts';
 import { rememberDeviceList, seenDeviceList } from '../state/trust.ts';
 
@@ -98,7 +98,11 @@ function isListed(list: DeviceList, device: Omit<ListedDevice, 'removed'>): bool
 
 /** By name or id, of all that ever were in the list: their snapshots stay. */
 export function findDevice(list: DeviceList, wanted: string): ListedDevice {
-  const named = list.devices.filter(({ name }) => name === wanted);
-  if (named.length === 1) return named[0]!;
-  return deviceOf(list, /^[0-9a-f]{32}$/.test(wanted) ? fromHex(wanted) : new TextEncoder().encode(wanted));
+  const found = list.devices.filter(({ name, deviceId }) => name === wanted || toHex(deviceId) === wanted);
+  if (found.length === 1) return found[0]!;
+  const what =
+    found.length === 0
+      ? `No device is called "${wanted}"${butKnown(list.devices.map(({ name }) => name))}`
+      : `${found.length} devices are called "${wanted}": give the id, ${found.map(({ deviceId }) => toHex(deviceId)).join(' or ')}`;
+  throw new AgentError('device_name_unknown', { what });
 }

@@ -3,6 +3,7 @@ import type { DeviceSettings } from '@holdfast/protocol/device-settings.ts';
 import { AgentError } from '../errors.ts';
 import { SETTINGS, type SettingName, type Values, valuesInForce } from '../limits/settings.ts';
 import { type BackupSet, parseSet } from '../sets/backup-set.ts';
+import { unknownSet } from '../sets/unknown-set.ts';
 import type { Home } from './home.ts';
 import { tryLock } from './lock.ts';
 import { type Fields, isFields, list, number, optional, readRecord, writeRecord } from './record.ts';
@@ -67,7 +68,7 @@ export const valuesOf = ({ policy, own }: Settings): Values => valuesInForce(own
 /** By name, or by id where a name is not unique. */
 export function findSet(settings: Settings, name: string): BackupSet {
   const set = setsOf(settings).find((candidate) => candidate.name === name || candidate.id === name);
-  if (set === undefined) throw new AgentError('set_unknown', { what: `No set is called "${name}"` });
+  if (set === undefined) throw unknownSet(name, setsOf(settings));
   return set;
 }
 
