@@ -1,4 +1,4 @@
-/** The fingerprints of the directories as the last backup knew them, by the hash of their paths: written once, read by all walkers. */
+/** The fingerprints of the directories as the last backup knew them, by the hash of their paths: read by all walkers. */
 
 const HASH = 16;
 const SLOT = 32;
@@ -25,6 +25,12 @@ export class FingerprintTable {
     const at = this.find(pathHash);
     pathHash.copy(this.bytes, at);
     fingerprint.copy(this.bytes, at + HASH);
+  }
+
+  /** For a directory that was added; any other stays unknown. */
+  replace(pathHash: Buffer, fingerprint: Buffer): void {
+    const at = this.find(pathHash);
+    if (this.holds(at, pathHash)) fingerprint.copy(this.bytes, at + HASH);
   }
 
   matches(pathHash: Buffer, fingerprint: Buffer): boolean {

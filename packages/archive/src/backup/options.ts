@@ -71,7 +71,13 @@ export type BackupEvent =
   | { readonly kind: 'missing'; readonly ids: number; readonly round: number }
   | { readonly kind: 'partial'; readonly snapshotId: Uint8Array; readonly sequence: number }
   | { readonly kind: 'chain'; readonly problem: ChainProblem; readonly snapshotId: Uint8Array }
-  | { readonly kind: 'cache'; readonly problem: 'damaged' | 'recovered' | 'unrecoverable'; readonly detail: string };
+  | { readonly kind: 'cache'; readonly problem: CacheProblem; readonly detail: string };
+
+/**
+ * `damaged`: it could not be read. `recovered`: there was none. `behind`: it is of an older snapshot, as after a run that was killed at its commit, or
+ * when an old image was put back. In the last two cases the newest snapshot has filled it in.
+ */
+export type CacheProblem = 'damaged' | 'recovered' | 'behind';
 
 /**
  * `fork`: two snapshots of this device follow the same one, as after an old image was put back or a machine was cloned. `lost`: the destination

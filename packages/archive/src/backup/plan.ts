@@ -181,7 +181,7 @@ class Planner {
       while (record && k < record.live && record.name(k).compare(name) < 0) k++;
       const known = record && k < record.live && record.name(k).equals(name) ? k : -1;
       const same = known >= 0 && sameRow(rows, at, (record as DirectoryRecord).rows, known * ROW_LENGTH);
-      this.input.links.note(rows, at);
+      this.input.links.note(rows, at, known >= 0 ? (record as DirectoryRecord).group(known) : 0);
       if (same && this.isGood(record as DirectoryRecord, presence as Presence, known)) sources[i] = fromRecord(known);
       else if (rowType(rows, at) === TYPE.file || rowType(rows, at) === TYPE.symlink || nativeAvailable)
         this.want(node, i, rows, names);

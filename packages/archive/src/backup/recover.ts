@@ -1,20 +1,22 @@
 /**
- * A cache from the last snapshot's trees, when this machine has none: nothing of it saves a reading, since times of inodes are unknown, but every small
- * file's id is known again, so that nothing is stored twice, and so are the deleted entries.
+ * The cache as the last snapshot has it, when this machine has none, or one of an older snapshot. What comes out of it saves little reading, since times of
+ * inodes are unknown, but every small file's id is known again, so that nothing is stored twice, and so are the deleted entries.
  *
  * ```
- * from the root, level by level: read the trees (and their parts and gone trees) · a record for each directory
+ * from the root, level by level: read the trees that the cache does not have (and their parts and gone trees) · a record for each
+ *   an entry that the cache's record has too keeps its row: it need not be read again
  * from the leaves up: totals
  * ```
- * A chunk that is missing leaves out what is below it.
+ * A chunk that is missing leaves what is below it as the cache has it.
  */
 import type { ArchiveEndpoint } from '../endpoint/endpoint.ts';
 import type { ArchiveCrypto } from '../format/archive-crypto.ts';
+import { equalBytes } from '../format/ids.ts';
 import { joinPath, ROOT } from '../source/paths.ts';
-import { pathHash } from '../source/rows.ts';
+import { pathHash, sameFile } from '../source/rows.ts';
 import type { Cache, Totals } from './cache.ts';
 import { addTotals, NO_TOTALS } from './node.ts';
-import { type Entry, encodeRecord } from './record.ts';
+import { type DirectoryRecord, type Entry, encodeRecord } from './record.ts';
 import { AT_ONCE, StoredDirectories } from './stored-directories.ts';
 
 const NO_FINGERPRINT: Buffer = Buffer.alloc(16);
@@ -74,10 +76,20 @@ class Recovery {
       this.done.push({ directory, ...held });
       for (const { name, content } of held.live) {
         const { tree } = content;
-        if (tree) below.push({ path: joinPath(directory.path, name), tree, parent: directory, totals: NO_TOTALS });
+        const path = joinPath(directory.path, name);
+        if (tree && !this.isKnown(path, tree, directory))
+          below.push({ path, tree, parent: directory, totals: NO_TOTALS });
       }
     }
     return below;
+  }
+
+  /** All below it is known too, and counted here. */
+  private isKnown(path: Buffer, tree: Uint8Array, parent: Directory): boolean {
+    const row = this.cache.find(pathHash(path));
+    if (row < 0 || !equalBytes(this.cache.tree(row), tree)) return false;
+    parent.totals = addTotals(parent.totals, this.cache.totals(row));
+    return true;
   }
 
   private remember(directory: Directory, live: Entry[], gone: Entry[]): void {
@@ -95,9 +107,24 @@ class Recovery {
         this.cache.setBundle(id, Math.max(offset + length, this.cache.bundleLength(id) ?? 0));
       }
     }
-    this.cache.put(pathHash(directory.path), state, encodeRecord(directory.path, live, gone));
+    const key = pathHash(directory.path);
+    const row = this.cache.find(key);
+    const before = row < 0 ? null : this.cache.record(this.cache.place(row));
+    const entries = before ? live.map((entry) => withKnownRow(entry, before)) : live;
+    this.cache.put(key, state, encodeRecord(directory.path, entries, gone));
   }
 }
+
+/** The record's entry, if it is of the same content and attributes. */
+function withKnownRow(entry: Entry, before: DirectoryRecord): Entry {
+  const i = before.find(entry.name);
+  if (i < 0) return entry;
+  const known = before.entry(i);
+  if (known.group !== entry.group || !sameFile(known.row, entry.row)) return entry;
+  return bytesOf({ ...entry, row: known.row, again: known.again }).equals(bytesOf(known)) ? known : entry;
+}
+
+const bytesOf = (entry: Entry): Buffer => encodeRecord(ROOT, [entry], []);
 
 function ownTotals(row: Buffer): Totals {
   if (row[0] === 0) return { ...NO_TOTALS, files: 1, bytes: row.readDoubleLE(32) };

@@ -7,7 +7,6 @@ import { equalBytes } from '../format/ids.ts';
 import { compileExclusions } from '../source/exclude.ts';
 import { createSource } from '../source/node-source.ts';
 import { normalizeRoots } from '../source/paths.ts';
-import { ROW_LENGTH, rowSize, rowType, TYPE } from '../source/rows.ts';
 import type { SourceOptions } from '../source/source.ts';
 import { askFor, askForCached } from './ask.ts';
 import { Cache, CacheDamaged } from './cache.ts';
@@ -32,7 +31,7 @@ import { losesNothing, type Skip } from './skip.ts';
 import { makeSnapshot } from './snapshot.ts';
 import { StoredDirectories } from './stored-directories.ts';
 import { Upload } from './upload.ts';
-import { aborted, type Walk, type WalkInput, walkAll } from './walk.ts';
+import { aborted, sizeOf, type Walk, type WalkInput, walkAll } from './walk.ts';
 
 /** The destination may say so often that it lacks something (ARCHIVE §5.1). */
 const MAX_ROUNDS = 3;
@@ -59,9 +58,10 @@ export class Run {
   private readonly skips = new Map<string, Skip>();
   private readonly progress: Progress;
   private readonly share = new CpuShare();
+  private readonly fingerprints: FingerprintTable;
   private readonly sharing: NodeJS.Timeout;
   private round: Round | null = null;
-  /** The cache is made from the last snapshot: nobody watched since. */
+  /** Rows that the last snapshot filled in: nobody watched since, and they equal none that a walk finds. */
   private recovered = false;
   /** The snapshot that the next one follows. */
   private parent: Link | null = null;
@@ -85,11 +85,12 @@ export class Run {
     });
     this.progress = new Progress((event) => this.emit(event));
     this.share.set(cpuOf(options));
+    this.fingerprints = fingerprintsOf(this.cache);
     this.pool = new WorkerPool(options.workers ?? availableParallelism(), {
       keys: options.keys,
       sourceModule: options.source ?? null,
       sourceOptions: this.sourceOptions,
-      fingerprints: this.fingerprints().memory,
+      fingerprints: this.fingerprints.memory,
       share: this.share.memory,
     });
     this.sharing = setInterval(() => this.share.set(cpuOf(options)), SHARE_EVERY_MS);
@@ -127,7 +128,7 @@ export class Run {
     const links = new HardLinks(this.cache);
     const stats = { entriesRead: 0, bytesRead: 0, directoriesMade: 0 };
     for (let number = 1; ; number++) {
-      const round = this.roundOf(walk, table, upload, links, number === 1 && walk.full);
+      const round = this.roundOf(walk, table, upload, links, number === 1 && walk.full && !this.recovered);
       this.round = round;
       this.progress.follow(round, upload);
       partial.follow(round);
@@ -145,16 +146,18 @@ export class Run {
     }
   }
 
-  /** Asks the destination and walks, at the same time where nothing has to come first. */
+  /** Asks the destination and walks, at the same time while the cache is of the last snapshot. */
   private async begin(): Promise<Walk> {
-    if (!this.cache.isEmpty) {
-      const [parent, walk] = await Promise.all([this.findParent(), this.walk()]);
-      this.parent = parent;
-      return walk;
+    if (this.cache.isEmpty) {
+      this.parent = await this.findParent();
+      if (this.parent) await this.recover(this.parent, 'recovered');
+      return this.tell(await this.walk());
     }
-    this.parent = await this.findParent();
-    if (this.parent) await this.recover(this.parent);
-    return this.walk();
+    const [parent, walk] = await Promise.all([this.findParent(), this.walk()]);
+    this.parent = parent;
+    if (parent === null || this.cache.note?.equals(parent.object)) return this.tell(walk);
+    await this.recover(parent, 'behind');
+    return this.tell(await this.walk());
   }
 
   /** The destination lacked something: it is stored again in another round. */
@@ -289,12 +292,13 @@ export class Run {
     }
   }
 
-  private async recover(parent: Link): Promise<void> {
+  private async recover(parent: Link, problem: 'recovered' | 'behind'): Promise<void> {
     this.recovered = true;
-    const { endpoint } = this.options;
-    const found = await recoverCache(this.cache, parent.envelope.root, endpoint, this.crypto, this.signal);
+    const { cache, fingerprints, crypto, signal } = this;
+    const found = await recoverCache(cache, parent.envelope.root, this.options.endpoint, crypto, signal);
+    for (const row of cache.all()) fingerprints.replace(cache.pathHash(row), cache.fingerprint(row));
     const detail = `${found.directories} directories, ${found.missing} chunks missing`;
-    this.emit({ kind: 'cache', problem: 'recovered', detail });
+    this.emit({ kind: 'cache', problem, detail });
   }
 
   private async walk(): Promise<Walk> {
@@ -305,6 +309,10 @@ export class Run {
     const hinted = hint && !this.recovered && !cache.isEmpty ? await walkHinted(input, hint.changedDirectories) : null;
     const walk = hinted ?? (await walkAll(input));
     source.close();
+    return walk;
+  }
+
+  private tell(walk: Walk): Walk {
     for (const skip of walk.skipped) this.skip(skip);
     this.emit({ kind: 'walked', ...sizeOf(walk), full: walk.full });
     return walk;
@@ -340,12 +348,6 @@ export class Run {
     return table;
   }
 
-  private fingerprints(): FingerprintTable {
-    const table = FingerprintTable.forDirectories(this.cache.size);
-    for (const row of this.cache.all()) table.add(this.cache.pathHash(row), this.cache.fingerprint(row));
-    return table;
-  }
-
   private stats(
     walk: Walk,
     { bytesStored, packs }: Upload,
@@ -375,23 +377,14 @@ type Outcome =
   | { kind: 'committed'; snapshotId: Uint8Array; sequence: number; receipt: Uint8Array | null }
   | { kind: 'current'; at: number; snapshotId: Uint8Array };
 
+function fingerprintsOf(cache: Cache): FingerprintTable {
+  const table = FingerprintTable.forDirectories(cache.size);
+  for (const row of cache.all()) table.add(cache.pathHash(row), cache.fingerprint(row));
+  return table;
+}
+
 function sourceOptionsOf(options: BackupOptions): SourceOptions {
   const { exclude = {}, cacheDir, oneFileSystem = false } = options;
   const own = cacheDir === null ? [] : normalizeRoots([Buffer.from(cacheDir)]);
   return { exclude: { ...exclude, paths: [...(exclude.paths ?? []), ...own] }, oneFileSystem };
-}
-
-/** What changed directories hold. */
-function sizeOf(walk: Walk): { files: number; directories: number; bytes: number } {
-  let files = 0;
-  let bytes = 0;
-  for (const { listing } of walk.nodes) {
-    if (listing === null) continue;
-    for (let i = 0; i < listing.count; i++) {
-      if (rowType(listing.rows, i * ROW_LENGTH) !== TYPE.file) continue;
-      files++;
-      bytes += rowSize(listing.rows, i * ROW_LENGTH);
-    }
-  }
-  return { files, directories: walk.nodes.length, bytes };
 }

@@ -18,6 +18,7 @@ import {
   rowGid,
   rowMode,
   rowName,
+  rowSize,
   rowType,
   rowUid,
   sameRow,
@@ -293,4 +294,19 @@ export function inWalkOrder(root: Node): Node[] {
     for (let i = node.children.length - 1; i >= 0; i--) stack.push(node.children[i] as Node);
   }
   return nodes;
+}
+
+/** What changed directories hold. */
+export function sizeOf(walk: Walk): { files: number; directories: number; bytes: number } {
+  let files = 0;
+  let bytes = 0;
+  for (const { listing } of walk.nodes) {
+    if (listing === null) continue;
+    for (let i = 0; i < listing.count; i++) {
+      if (rowType(listing.rows, i * ROW_LENGTH) !== TYPE.file) continue;
+      files++;
+      bytes += rowSize(listing.rows, i * ROW_LENGTH);
+    }
+  }
+  return { files, directories: walk.nodes.length, bytes };
 }

@@ -22,6 +22,7 @@ import type { BigIntStats } from 'node:fs';
 export const ROW_LENGTH = 72;
 export const FINGERPRINT_LENGTH = 16;
 const COMPARED_FROM = 8;
+const STORED_TO = 40;
 
 export const TYPE = { file: 0, directory: 1, symlink: 2, fifo: 3, socket: 4, char: 5, block: 6 } as const;
 export type TypeNumber = (typeof TYPE)[keyof typeof TYPE];
@@ -91,6 +92,12 @@ export function setName(view: DataView, at: number, nameAt: number, length: numb
 export function sameRow(a: Buffer, aAt: number, b: Buffer, bAt: number): boolean {
   if (a[aAt] !== b[bAt]) return false;
   return a.compare(b, bAt + COMPARED_FROM, bAt + ROW_LENGTH, aAt + COMPARED_FROM, aAt + ROW_LENGTH) === 0;
+}
+
+/** Are these two files with the same mode, owner, mtime and size? A snapshot tells no more of them. */
+export function sameFile(a: Buffer, b: Buffer): boolean {
+  if (a[0] !== TYPE.file || b[0] !== TYPE.file) return false;
+  return a.compare(b, COMPARED_FROM, STORED_TO, COMPARED_FROM, STORED_TO) === 0;
 }
 
 export function viewOf(bytes: Uint8Array): DataView {
