@@ -56,9 +56,8 @@ async function backUp(tree: string): Promise<object> {
 }
 
 async function restoreNewest(into: string): Promise<object> {
-  const envelopes = (await endpoint.snapshots()).map(({ object }) =>
-    decodeEnvelope(decodeSnapshotObject(object).envelope),
-  );
+  const objects = (await endpoint.snapshots()).map(({ object }) => object).filter((object) => object !== null);
+  const envelopes = objects.map((object) => decodeEnvelope(decodeSnapshotObject(object).envelope));
   const newest = envelopes.sort((a, b) => b.sequence - a.sequence)[0];
   if (newest === undefined) throw new Error('there is no snapshot');
   const restored = await restore({ endpoint, keys, root: newest.root, target: { dir: into } });

@@ -47,6 +47,12 @@ export const CODES = {
   size_invalid: 'Write a rate as 500K, 10M or 0 for no limit (bytes a second).',
   snapshot_unknown: 'There is no such snapshot; `holdfast snapshots` lists them.',
   snapshot_none: 'Nothing has been backed up yet that fits. Run `holdfast backup`, or look at `holdfast snapshots`.',
+  snapshot_damaged:
+    'What was asked for may lie in a snapshot that does not pass its checks. Choose an earlier one with --at or --snapshot, or restore the file from another copy of the store.',
+  key_file_damaged:
+    'A key file that is for this key does not open: it was damaged or replaced. Bring it back from another copy of the store; until then nothing opens that was sealed with its keys.',
+  wrap_damaged:
+    'The wrapped key is damaged, so no password opens it. Use the exported key file, or --earlier-password with a password from before its last change.',
   snapshot_ambiguous: 'More than one snapshot fits. Give more digits of its id.',
   path_unknown:
     'The snapshot does not hold this path. Look with `holdfast ls` or `holdfast find`, perhaps with --deleted.',

@@ -109,6 +109,9 @@ export class ArchiveError extends Error {
   }
 }
 
+/** What is wrong, without the advice: the first sentence. */
+export const reasonOf = ({ message }: ArchiveError): string => message.split('. ', 1)[0] ?? message;
+
 /** The bytes of `record` break the format. */
 export function invalid(record: string, detail: string): ArchiveError {
   return new ArchiveError('format_invalid', { record, detail });

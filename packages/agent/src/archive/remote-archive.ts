@@ -3,7 +3,7 @@ import { fromHex } from '@holdfast/archive/format/ids.ts';
 import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { acceptedIdentity } from '../keys/follow-identity.ts';
-import { openArchiveKeys } from '../keys/stored-keys.ts';
+import { openArchiveKeys, readArchiveKeys } from '../keys/stored-keys.ts';
 import type { Connection } from '../remote/connection.ts';
 import type { EnrolledDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
@@ -37,7 +37,7 @@ export async function openRemoteArchive(options: RemoteArchiveOptions): Promise<
   const identity = await acceptedIdentity({ ...options, endpoint });
   const archive = await openParts({
     endpoint,
-    keys: await openArchiveKeys(endpoint, identity, signal),
+    ...(await readArchiveKeys(endpoint, identity, signal)),
     identity,
     seenCounter: seenDeviceList(home, device.archive.id),
     own: device.id,

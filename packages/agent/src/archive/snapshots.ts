@@ -1,6 +1,12 @@
+import { reasonOf } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { Description } from '@holdfast/archive/format/snapshot.ts';
-import type { SnapshotInfo, SnapshotProblem } from '@holdfast/archive/restore/archive-reader.ts';
+import type {
+  RefusedSnapshot as RefusedObject,
+  SnapshotInfo,
+  SnapshotProblem,
+} from '@holdfast/archive/restore/archive-reader.ts';
+import { type DamagedFile, fileOf } from './damaged-file.ts';
 
 /** A checked snapshot, as commands choose it and show it. */
 export type Snapshot = {
@@ -34,6 +40,35 @@ export function snapshotOf({ id, envelope, description, device, at, receivedAt, 
     root: envelope.root,
     description,
     problems,
+  };
+}
+
+/** One that did not pass its checks, and is never restored from; what is not known of it is null. */
+export type RefusedSnapshot = DamagedFile & {
+  readonly id: string;
+  readonly device: string | null;
+  readonly set: string | null;
+  readonly sequence: number | null;
+  /** When it was received, or else made. */
+  readonly at: number | null;
+  /** A later one of its chain is whole. */
+  readonly followed: boolean;
+};
+
+export function refusedOf(
+  { id, error, envelope, receivedAt, followed }: RefusedObject,
+  archiveId: Uint8Array,
+): RefusedSnapshot {
+  return {
+    id: toHex(id),
+    file: fileOf(archiveId, 'snapshots', toHex(id)),
+    code: error.code,
+    reason: reasonOf(error),
+    device: envelope && toHex(envelope.deviceId),
+    set: envelope && toHex(envelope.setId),
+    sequence: envelope?.sequence ?? null,
+    at: receivedAt ?? envelope?.deviceTime ?? null,
+    followed,
   };
 }
 

@@ -1,22 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openLocalEndpoint } from '@holdfast/archive/endpoint/local/local-endpoint.ts';
+import { openLocalEndpoint, type SmallObjects, smallObjects } from '@holdfast/archive/endpoint/local/local-endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
-import type { ArchiveKeys } from '@holdfast/archive/format/keys.ts';
-import { combineKeyFiles } from '@holdfast/archive/keys/archive-keys.ts';
+import { newestDeviceList } from '@holdfast/archive/keys/device-list.ts';
 import type { Identity } from '@holdfast/archive/keys/identity.ts';
-import { openKeyFile } from '@holdfast/archive/keys/key-file.ts';
-import { unwrapAny } from '@holdfast/archive/keys/wrap.ts';
 import { listArchives } from '@holdfast/archive/store/archives.ts';
 import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { openDiskStore } from '@holdfast/archive/store/disk.ts';
-import { folderPrefix, identityName, PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
-import { storedWraps } from '@holdfast/archive/store/wraps.ts';
+import { folderPrefix, PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
+import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import { AgentError } from '../errors.ts';
-import { identityFromFile } from '../keys/obtain-identity.ts';
-import { wrapName } from '../keys/stored-keys.ts';
+import { identityFromFile, identityFromPassphrase } from '../keys/obtain-identity.ts';
+import { keyFilesOf, type ReadableKeys, readArchiveKeys } from '../keys/stored-keys.ts';
 import { type OpenedArchive, openParts } from './opened-archive.ts';
 
 /**
@@ -49,7 +46,7 @@ export async function openStoreArchive(options: StoreOptions): Promise<OpenedArc
   const candidates = await Array.fromAsync(listArchives(store, signal));
   if (candidates.length === 0) throw new AgentError('store_unreadable', { what: options.store });
   const wanted = candidates.filter((id) => archive === undefined || toHex(id).startsWith(archive.toLowerCase()));
-  const { archiveId, identity, keys } = await openOne(store, wanted, key);
+  const { archiveId, identity, keys, damaged } = await openOne(store, wanted, key);
   const endpoint = await openLocalEndpoint({
     store,
     archiveId,
@@ -58,7 +55,7 @@ export async function openStoreArchive(options: StoreOptions): Promise<OpenedArc
     },
     ...(signal && { signal }),
   });
-  const parts = { endpoint, keys, identity, seenCounter: 0, own: null, receiptKey: null, close: () => {} };
+  const parts = { endpoint, keys, identity, damaged, seenCounter: 0, own: null, receiptKey: null, close: () => {} };
   return openParts({ ...parts, ...(signal && { signal }) });
 }
 
@@ -72,47 +69,60 @@ export function storeFolder(store: string, cwd: string): string {
   return folder;
 }
 
-type Opened = { readonly archiveId: Uint8Array; readonly identity: Identity; readonly keys: ArchiveKeys };
+type Opened = ReadableKeys & { readonly archiveId: Uint8Array; readonly identity: Identity };
 
 async function openOne(store: BlobStore, candidates: readonly Uint8Array[], key: StoreKey): Promise<Opened> {
   const opened: Opened[] = [];
-  let refusal: unknown;
+  const refusals: (ArchiveError | AgentError)[] = [];
   for (const archiveId of candidates) {
     try {
-      const found = await tryOpen(store, archiveId, key);
+      const found = await tryOpen(smallObjects(store, archiveId), key);
       if (found !== null) opened.push(found);
     } catch (error) {
       // Of several archives most belong to somebody else
       if (!(error instanceof ArchiveError || error instanceof AgentError) || candidates.length === 1) throw error;
-      refusal ??= error;
+      refusals.push(error);
     }
   }
   if (opened.length === 1) return opened[0]!;
   if (opened.length > 1) {
     throw new AgentError('archive_choice', { data: { archives: opened.map(({ archiveId }) => toHex(archiveId)) } });
   }
-  throw new AgentError('identity_foreign', { what: `None of ${candidates.length} archives opens`, cause: refusal });
+  // Whose archive it is then matters more than that the key opens no other
+  const damage = refusals.find(({ code }) => code === 'key_file_damaged' || code === 'wrap_damaged');
+  if (damage !== undefined) throw damage;
+  const what = candidates.length === 1 ? 'The archive does not open' : `None of ${candidates.length} archives opens`;
+  throw new AgentError('identity_foreign', { what, cause: refusals[0] });
 }
 
 /** `null` for an archive that has nothing for this key. */
-async function tryOpen(store: BlobStore, archiveId: Uint8Array, key: StoreKey): Promise<Opened | null> {
-  const identity = await identityFor(store, archiveId, key);
+async function tryOpen(archive: SmallObjects, key: StoreKey): Promise<Opened | null> {
+  const { archiveId } = archive;
+  const identity = await identityFor(archive, key);
   if (identity === null) return null;
-  const suffix = `-${wrapName(identity.recipient)}`;
-  const files: Uint8Array[] = [];
-  for await (const { name } of store.list(folderPrefix(archiveId, 'keys'))) {
-    if (name.endsWith(suffix)) files.push(await store.get(name));
-  }
-  if (files.length === 0) return null;
-  const bodies = await Promise.all(files.map((bytes) => openKeyFile(bytes, identity)));
-  return { archiveId, identity, keys: combineKeyFiles(bodies) };
+  if (keyFilesOf(await archive.keyFiles(), identity).length > 0)
+    return { archiveId, identity, ...(await readArchiveKeys(archive, identity)) };
+  if (!(await hasSigned(archive, identity))) return null;
+  const folder = folderPrefix(archiveId, 'keys');
+  throw new AgentError('key_file_damaged', {
+    what: `${folder} holds no key file for this key, although it signed here`,
+  });
 }
 
-async function identityFor(store: BlobStore, archiveId: Uint8Array, key: StoreKey): Promise<Identity | null> {
+/** Whoever signed a device list of the archive had its keys. */
+async function hasSigned(archive: SmallObjects, { signing }: Identity): Promise<boolean> {
+  try {
+    await newestDeviceList(await archive.deviceLists(), archive.archiveId, [signing.publicKey]);
+    return true;
+  } catch (error) {
+    if (error instanceof ArchiveError) return false;
+    throw error;
+  }
+}
+
+async function identityFor(archive: SmallObjects, key: StoreKey): Promise<Identity | null> {
   if ('identityFile' in key) return identityFromFile(key.identityFile);
-  const names = await storedWraps(store, archiveId, PASSPHRASE_WRAP_NAME);
-  if (names.length === 0) return null;
-  const tried = key.earlier ? names : names.slice(0, 1);
-  const wraps = await Promise.all(tried.map((name) => store.get(identityName(archiveId, name))));
-  return unwrapAny(wraps, { passphrase: key.passphrase });
+  const wraps = wrapsNamed(await archive.identityWraps(), PASSPHRASE_WRAP_NAME);
+  if (wraps.length === 0) return null;
+  return identityFromPassphrase(archive.archiveId, wraps, key);
 }

@@ -2,8 +2,11 @@ import { toHex } from '@holdfast/archive/format/ids.ts';
 import { createDecodePool, type DecodePool } from '@holdfast/archive/restore/decode-pool.ts';
 import { createSessionReader, type SessionReader } from '@holdfast/archive/restore/session-reader.ts';
 import { choosePoints, type Point, type Wanted } from '../archive/choose.ts';
-import type { OpenedArchive, Snapshots } from '../archive/opened-archive.ts';
+import { type DamagedFile, describeDamage } from '../archive/damaged-file.ts';
+import { missedSnapshots } from '../archive/missed.ts';
+import type { OpenedArchive } from '../archive/opened-archive.ts';
 import { snapshotPath } from '../archive/paths.ts';
+import type { RefusedSnapshot, Snapshot } from '../archive/snapshots.ts';
 import { parseTime } from '../archive/time.ts';
 import { AgentError } from '../errors.ts';
 import { findDevice } from '../keys/device-list.ts';
@@ -72,16 +75,57 @@ export async function pointsFor(
   input: Input,
   archive: OpenedArchive,
   paths: readonly string[],
-): Promise<Point[]> {
+): Promise<Chosen> {
   const wanted = wantedOf(context, input, archive, paths);
-  const snapshots = await archive.snapshots(context.signal);
-  tellRefused(context, snapshots);
-  return choosePoints(snapshots.list, wanted);
+  const { list, refused } = await archive.snapshots(context.signal);
+  tellDamage(context, archive, refused);
+  const points = chooseOr(list, wanted, (error) => {
+    const [missed, ...more] = missedSnapshots(refused, list, [], wanted);
+    if (missed === undefined) return error;
+    return new AgentError('snapshot_damaged', {
+      what: describeDamage(missed),
+      data: { damagedFiles: [missed, ...more].map(damageDocument) },
+      cause: error,
+    });
+  });
+  const missed = missedSnapshots(refused, list, points, wanted);
+  if (missed.length > 0) {
+    const count = missed.length === 1 ? 'It may be' : 'They may be';
+    context.out.note(`${count} newer than what is used instead, so this ends with 7; --at or --snapshot chooses.`);
+  }
+  return { points, missed, damagedFiles: [...archive.damaged, ...refused].map(damageDocument) };
 }
 
-export function tellRefused({ out }: Context, { refused }: Snapshots): void {
-  if (refused.length > 0)
-    out.note(`${refused.length} snapshots do not pass their checks and are left out: ${refused[0]!.message}`);
+export type Chosen = {
+  readonly points: readonly Point[];
+  /** Older ones were chosen in their place. */
+  readonly missed: readonly RefusedSnapshot[];
+  /** For the document of a command. */
+  readonly damagedFiles: readonly DamagedFile[];
+};
+
+function chooseOr(list: readonly Snapshot[], wanted: Wanted, explain: (error: AgentError) => AgentError): Point[] {
+  try {
+    return choosePoints(list, wanted);
+  } catch (error) {
+    const isNone = error instanceof AgentError && (error.code === 'snapshot_none' || error.code === 'snapshot_unknown');
+    throw isNone ? explain(error) : error;
+  }
+}
+
+export const damageDocument = ({ file, code, reason }: DamagedFile): DamagedFile => ({ file, code, reason });
+
+/** So many are named; --json has all. */
+const SHOWN = 10;
+
+export function tellDamage(
+  { out }: Context,
+  { damaged }: Pick<OpenedArchive, 'damaged'>,
+  refused: readonly RefusedSnapshot[],
+): void {
+  const all = [...damaged, ...refused];
+  for (const each of all.slice(0, SHOWN)) out.note(`Damaged: ${describeDamage(each)}.`);
+  if (all.length > SHOWN) out.note(`And ${all.length - SHOWN} more; --json lists them.`);
 }
 
 /** Reads trees; closes its threads and its session at the end. */

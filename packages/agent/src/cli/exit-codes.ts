@@ -115,6 +115,9 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'chunk_seal_broken',
       'chunk_id_mismatch',
       'chunk_unexpected',
+      'snapshot_damaged',
+      'key_file_damaged',
+      'wrap_damaged',
       'pack_invalid',
       'pack_damaged',
       'pack_missing',
@@ -124,6 +127,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'signer_untrusted',
       'snapshot_mac_invalid',
       'device_list_older',
+      'device_list_missing',
     ]),
   ],
 ];

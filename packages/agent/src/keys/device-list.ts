@@ -1,4 +1,4 @@
-import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
+import type { ArchiveEndpoint, NamedObject } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { decodeDeviceList } from '@holdfast/archive/format/device-list.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
@@ -74,9 +74,9 @@ export async function joinDeviceList(
  * Of all lists that are stored, whoever signed them: an identity that is about to take over has put its own among them. What
  * cannot be read does not count.
  */
-export function highestCounter(stored: readonly Uint8Array[], least: number): number {
+export function highestCounter(stored: readonly Pick<NamedObject, 'bytes'>[], least: number): number {
   let highest = least;
-  for (const bytes of stored) {
+  for (const { bytes } of stored) {
     try {
       highest = Math.max(highest, decodeDeviceList(decodeStatement(bytes).body).counter);
     } catch (error) {

@@ -21,7 +21,7 @@ type Options = {
   readonly home: Home;
   readonly device: EnrolledDevice;
   readonly context: Pick<DeviceContext, 'archive'>;
-  readonly endpoint: Pick<ArchiveEndpoint, 'keyFiles' | 'identityWraps'>;
+  readonly endpoint: Pick<ArchiveEndpoint, 'archiveId' | 'keyFiles' | 'identityWraps'>;
   readonly signal?: AbortSignal;
 };
 

@@ -1,12 +1,13 @@
-import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
-import { ArchiveError } from '@holdfast/archive/errors.ts';
+import type { ArchiveEndpoint, NamedObject } from '@holdfast/archive/endpoint/endpoint.ts';
+import { ArchiveError, reasonOf } from '@holdfast/archive/errors.ts';
 import { equalBytes } from '@holdfast/archive/format/ids.ts';
 import { type Identity, type PublicIdentity, parseIdentity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
 import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
-import { unwrapAny, unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
+import { unwrapIdentity } from '@holdfast/archive/keys/wrap.ts';
 import { PASSPHRASE_WRAP_NAME } from '@holdfast/archive/store/layout.ts';
 import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
+import { describeDamage, fileOf } from '../archive/damaged-file.ts';
 import { AgentError } from '../errors.ts';
 import type { RemoteClient } from '../remote/remote-client.ts';
 
@@ -28,7 +29,7 @@ type Options = {
   /** What the authority says the user's identity is; one that is not it is refused. */
   readonly known: PublicIdentity;
   readonly authority: Pick<RemoteClient, 'call'>;
-  readonly endpoint: Pick<ArchiveEndpoint, 'identityWraps'>;
+  readonly endpoint: Pick<ArchiveEndpoint, 'archiveId' | 'identityWraps'>;
   readonly deviceAgeKey: string;
   readonly signal?: AbortSignal;
 };
@@ -43,7 +44,13 @@ export async function obtainIdentity(source: KeySource, options: Options): Promi
     }
     case 'archive-password': {
       const wraps = await passphraseWraps(endpoint, signal);
-      return unwrapAny(source.earlier ? wraps : wraps.slice(0, 1), { passphrase: await source.passphrase() }, known);
+      const { earlier } = source;
+      return identityFromPassphrase(
+        endpoint.archiveId,
+        wraps,
+        { passphrase: await source.passphrase(), earlier },
+        known,
+      );
     }
     case 'custom-key':
       throw new AgentError('identity_needed');
@@ -55,11 +62,37 @@ export async function obtainIdentity(source: KeySource, options: Options): Promi
 async function passphraseWraps(
   endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
   signal?: AbortSignal,
-): Promise<Uint8Array[]> {
+): Promise<NamedObject[]> {
   const wraps = wrapsNamed(await endpoint.identityWraps(signal), PASSPHRASE_WRAP_NAME);
   if (wraps.length === 0) throw new AgentError('identity_needed', { what: 'The archive has no password of its own' });
-  return wraps.map(({ bytes }) => bytes);
+  return wraps;
 }
+
+type Passphrase = { readonly passphrase: string; readonly earlier: boolean };
+
+/** `wraps`: those for the passphrase, newest first; only the newest one counts unless earlier ones may. */
+export async function identityFromPassphrase(
+  archiveId: Uint8Array,
+  wraps: readonly NamedObject[],
+  { passphrase, earlier }: Passphrase,
+  known?: PublicIdentity,
+): Promise<Identity> {
+  const refusals: (ArchiveError | AgentError)[] = [];
+  for (const { name, bytes } of earlier ? wraps : wraps.slice(0, 1)) {
+    try {
+      return await unwrapIdentity(bytes, { passphrase }, known);
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error;
+      refusals.push(isWhole(error) ? error : wrapDamaged(fileOf(archiveId, 'identities', name), error));
+    }
+  }
+  throw refusals.find((error) => error instanceof AgentError) ?? refusals[0] ?? new ArchiveError('wrap_unopenable');
+}
+
+const isWhole = ({ code }: ArchiveError): boolean => code === 'passphrase_wrong' || code === 'identity_changed';
+
+const wrapDamaged = (file: string, cause: ArchiveError): AgentError =>
+  new AgentError('wrap_damaged', { what: describeDamage({ file, code: cause.code, reason: reasonOf(cause) }), cause });
 
 export async function identityFromFile(text: string, known?: PublicIdentity): Promise<Identity> {
   const identity = await parseIdentity(text);

@@ -6,7 +6,7 @@ import type {
   StoredSnapshot,
 } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
-import { toHex } from '@holdfast/archive/format/ids.ts';
+import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
 import { decodeObjects, type WireObject } from '@holdfast/protocol/storage-wire.ts';
@@ -52,10 +52,8 @@ export function createRemoteEndpoint(options: RemoteEndpointOptions): ArchiveEnd
     },
     snapshots: async (signal) => pairSnapshots(await named(storageRoutes.snapshots, signal)),
     tombstones: async (signal) => (await named(storageRoutes.tombstones, signal)).map(({ bytes }) => bytes),
-    deviceLists: async (signal) => {
-      const lists = await named(storageRoutes.deviceLists, signal);
-      return lists.sort((a, b) => Number(a.name) - Number(b.name)).map(({ bytes }) => bytes);
-    },
+    deviceLists: async (signal) =>
+      (await named(storageRoutes.deviceLists, signal)).sort((a, b) => Number(a.name) - Number(b.name)),
     keyFiles: (signal) => named(storageRoutes.keyFiles, signal),
     identityWraps: (signal) => named(storageRoutes.identityWraps, signal),
     async putDeviceList(counter, bytes, signal) {
@@ -81,12 +79,18 @@ function plainName(name: string): string {
   throw new ArchiveError('blob_name_invalid', { name });
 }
 
+/** `snapshots/ID` and `receipts/ID`, of which either may be missing. */
 function pairSnapshots(objects: readonly NamedObject[]): StoredSnapshot[] {
-  const receipts = new Map<string, Uint8Array>();
-  for (const { name, bytes } of objects) {
-    if (name.startsWith('receipts/')) receipts.set(name.slice('receipts/'.length), bytes);
-  }
-  return objects
-    .filter(({ name }) => name.startsWith('snapshots/'))
-    .map(({ name, bytes }) => ({ object: bytes, receipt: receipts.get(name.slice('snapshots/'.length)) ?? null }));
+  const of = (folder: string) =>
+    new Map(
+      objects
+        .filter(({ name }) => name.startsWith(folder))
+        .map(({ name, bytes }) => [name.slice(folder.length), bytes]),
+    );
+  const [snapshots, receipts] = [of('snapshots/'), of('receipts/')];
+  return [...new Set([...snapshots.keys(), ...receipts.keys()])].map((id) => ({
+    id: fromHex(id),
+    object: snapshots.get(id) ?? null,
+    receipt: receipts.get(id) ?? null,
+  }));
 }

@@ -56,7 +56,7 @@ async function find(stored: SealedSnapshot[], cached: SealedSnapshot | null = nu
   const problems: ChainProblem[] = [];
   const parent = await findParent({
     ...chain,
-    stored: stored.map(({ object }) => ({ object, receipt: null })),
+    stored: stored.map(({ id, object }) => ({ id, object, receipt: null })),
     cached: cached?.object ?? null,
     crypto,
     sign: (message) => signRaw(device.seed, message),

@@ -52,7 +52,8 @@ export async function findParent(input: ChainInput): Promise<Link | null> {
 }
 
 /** Of this chain, or `null` for what is another's or cannot be read. */
-function linkOf(input: ChainInput, object: Uint8Array, stored: boolean): Link | null {
+function linkOf(input: ChainInput, object: Uint8Array | null, stored: boolean): Link | null {
+  if (object === null) return null;
   try {
     const bytes = decodeSnapshotObject(object).envelope;
     const envelope = decodeEnvelope(bytes);

@@ -108,9 +108,9 @@ class Check {
 
   async run(): Promise<CheckResult> {
     const { endpoint, keys, devices, signal } = this.options;
-    const objects = (await endpoint.snapshots(signal)).map(({ object }) => object);
-    const { verified, problems } = await checkSnapshots(objects, createArchiveCrypto(keys), devices);
-    this.emit({ kind: 'snapshots', verified: verified.length, refused: objects.length - verified.length });
+    const stored = await endpoint.snapshots(signal);
+    const { verified, problems } = await checkSnapshots(stored, createArchiveCrypto(keys), devices);
+    this.emit({ kind: 'snapshots', verified: verified.length, refused: stored.length - verified.length });
     for (const problem of problems) this.emit({ kind: 'problem', problem });
     await this.walk(verified);
     const chunkProblems = await this.trace(verified);

@@ -3,13 +3,12 @@
 // A parent that is not there is no finding: retention takes snapshots out of the middle of a chain, and after 30 days nothing is left to prove
 // that it did. What a device remembers of its own chain is compared by its agent.
 
-import { hash } from 'node:crypto';
+import type { StoredSnapshot } from '../endpoint/endpoint.ts';
 import { ArchiveError } from '../errors.ts';
 import type { ArchiveCrypto } from '../format/archive-crypto.ts';
 import type { DeviceList } from '../format/device-list.ts';
 import { toHex } from '../format/ids.ts';
-import { decodeSnapshotObject } from '../format/snapshot.ts';
-import { openSnapshot, type VerifiedSnapshot } from '../keys/snapshot.ts';
+import { openStoredSnapshot, type VerifiedSnapshot } from '../keys/snapshot.ts';
 import type { ChainProblem, SnapshotProblem } from './problem.ts';
 
 export type CheckedSnapshots = {
@@ -18,32 +17,23 @@ export type CheckedSnapshots = {
 };
 
 export async function checkSnapshots(
-  objects: readonly Uint8Array[],
+  stored: readonly StoredSnapshot[],
   crypto: ArchiveCrypto,
   devices: DeviceList,
 ): Promise<CheckedSnapshots> {
   const verified = new Map<string, VerifiedSnapshot>();
   const problems: SnapshotProblem[] = [];
-  for (const object of objects) {
+  for (const each of stored) {
     try {
-      const snapshot = await openSnapshot(object, crypto, devices);
+      const snapshot = await openStoredSnapshot(each, crypto, devices);
       verified.set(toHex(snapshot.id), snapshot);
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
-      problems.push({ kind: 'snapshot', snapshotId: idOf(object), error });
+      problems.push({ kind: 'snapshot', snapshotId: each.id, error });
     }
   }
   const snapshots = [...verified.values()];
   return { verified: snapshots, problems: [...problems, ...chainProblems(snapshots)] };
-}
-
-function idOf(object: Uint8Array): Uint8Array | null {
-  try {
-    return hash('sha256', decodeSnapshotObject(object).envelope, 'buffer');
-  } catch (error) {
-    if (error instanceof ArchiveError) return null;
-    throw error;
-  }
 }
 
 export function chainProblems(snapshots: readonly Pick<VerifiedSnapshot, 'id' | 'envelope'>[]): ChainProblem[] {

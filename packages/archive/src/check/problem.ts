@@ -29,8 +29,8 @@ export type Affected = {
 export type SnapshotProblem = {
   /** It does not pass the checks of format §6.1. Whether it was damaged, forged or signed by an unknown device, `error` says. */
   readonly kind: 'snapshot';
-  /** `null` when not even its envelope can be read. */
-  readonly snapshotId: Uint8Array | null;
+  /** The one that it is stored under. */
+  readonly snapshotId: Uint8Array;
   readonly error: ArchiveError;
 };
 

@@ -53,14 +53,17 @@ export interface ArchiveEndpoint {
   /** Sessions are cheap; each purpose that runs for itself opens its own. */
   openSession(purpose: Purpose, signal?: AbortSignal): Promise<ArchiveSession>;
 
-  /** Every stored snapshot, in no order. Nothing in them is verified: format §6.1 says what the reader must check. */
+  /**
+   * Every stored snapshot, in no order, and those of which only the receipt is left (and no tombstone). Nothing in them is verified: format §6.1 says what
+   * the reader must check.
+   */
   snapshots(signal?: AbortSignal): Promise<StoredSnapshot[]>;
 
   /** The statements of format §6.3 still kept, in no order, unverified. */
   tombstones(signal?: AbortSignal): Promise<Uint8Array[]>;
 
-  /** The statements of format §2.6, ascending by counter, unverified. */
-  deviceLists(signal?: AbortSignal): Promise<Uint8Array[]>;
+  /** The statements of format §2.6, ascending by counter, unverified; `name` is that of format §7 without its folder. */
+  deviceLists(signal?: AbortSignal): Promise<NamedObject[]>;
   /** Adds a list; a counter once used never holds other bytes (`object_conflict`). */
   putDeviceList(counter: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
@@ -160,8 +163,10 @@ export type Location = {
 };
 
 export type StoredSnapshot = {
-  /** The object of format §6.1. */
-  readonly object: Uint8Array;
+  /** The id that it is stored under. */
+  readonly id: Uint8Array;
+  /** The object of format §6.1; `null` where the store has a receipt for it and lacks the object. */
+  readonly object: Uint8Array | null;
   /** The statement of format §6.2, where a server gave one. */
   readonly receipt: Uint8Array | null;
 };

@@ -31,6 +31,8 @@ const one = withDevice(emptyDeviceList(ARCHIVE), device(2, 'laptop'));
 const two = withDevice(one, device(1, 'desktop'));
 const three = withoutDevice(two, device(2, '').deviceId, 99);
 
+const named = (...lists: Uint8Array[]) => lists.map((bytes, i) => ({ name: `${i}`, bytes }));
+
 describe('device list', () => {
   it('grows by one with each change and keeps removed devices', async () => {
     assert.deepEqual(
@@ -74,16 +76,16 @@ describe('device list', () => {
   });
 
   it('is found among older ones and nonsense, and the nonsense is told', async () => {
-    const stored = [
+    const stored = named(
       await signDeviceList(one, user.signing),
       await signDeviceList(three, user.signing),
       await signDeviceList(two, user.signing),
-    ];
-    const nonsense = [new Uint8Array(3), await signDeviceList({ ...three, counter: 9 }, stranger.signing)];
+    );
+    const nonsense = named(new Uint8Array(3), await signDeviceList({ ...three, counter: 9 }, stranger.signing));
     const { list, refused } = await newestDeviceList([...nonsense, ...stored], ARCHIVE, trusted, 2);
     assert.equal(list.counter, 3);
     assert.deepEqual(
-      refused.map((error) => error.code),
+      refused.map(({ error }) => error.code),
       ['format_invalid', 'signer_untrusted'],
     );
     await assert.rejects(newestDeviceList(stored.slice(0, 1), ARCHIVE, trusted, 2), { code: 'device_list_older' });

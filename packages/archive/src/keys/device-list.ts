@@ -1,7 +1,7 @@
 // The signed list of a user's devices (format §2.6): the only source of the keys that snapshots are
 // checked with. A reader remembers the highest counter it has seen and never goes back.
 
-import { ArchiveError } from '../errors.ts';
+import { ArchiveError, reasonOf } from '../errors.ts';
 import {
   type DeviceList,
   decodeDeviceList,
@@ -56,30 +56,36 @@ export async function openDeviceList(
   return list;
 }
 
-export type NewestDeviceList = { readonly list: DeviceList; readonly refused: readonly ArchiveError[] };
+type StoredList = { readonly name: string; readonly bytes: Uint8Array };
+export type RefusedList = { readonly name: string; readonly error: ArchiveError };
+export type NewestDeviceList = { readonly list: DeviceList; readonly refused: readonly RefusedList[] };
 
 /**
  * The newest of the lists that a store holds. Lists that do not verify are left out and told: a store can
  * add nonsense, but must not be able to hide the good ones behind it.
  */
 export async function newestDeviceList(
-  stored: readonly Uint8Array[],
+  stored: readonly StoredList[],
   archiveId: Uint8Array,
   identities: readonly Uint8Array[],
   seen = 0,
 ): Promise<NewestDeviceList> {
   let newest: DeviceList | null = null;
-  const refused: ArchiveError[] = [];
-  for (const bytes of stored) {
+  const refused: RefusedList[] = [];
+  for (const { name, bytes } of stored) {
     try {
       const list = await openDeviceList(bytes, archiveId, identities);
       if (newest === null || list.counter > newest.counter) newest = list;
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
-      refused.push(error);
+      refused.push({ name, error });
     }
   }
-  if (newest === null) throw new ArchiveError('device_list_missing', {}, { cause: refused[0] });
-  if (newest.counter < seen) throw new ArchiveError('device_list_older', { detail: `${newest.counter} after ${seen}` });
+  // One that an earlier identity signed is whole
+  const last = refused.findLast(({ error }) => error.code !== 'signer_untrusted');
+  const told = last && { record: `devices/${last.name}`, detail: reasonOf(last.error) };
+  if (newest === null) throw new ArchiveError('device_list_missing', told, { cause: (last ?? refused.at(-1))?.error });
+  if (newest.counter < seen)
+    throw new ArchiveError('device_list_older', told ?? { detail: `${newest.counter} after ${seen}` });
   return { list: newest, refused };
 }

@@ -52,6 +52,32 @@ export type VerifiedSnapshot = {
   readonly device: ListedDevice;
 };
 
+type Stored = { readonly id: Uint8Array; readonly object: Uint8Array | null };
+
+/** As `openSnapshot`, and it must be the one that its name says: a copy of an older one would hide the loss. */
+export async function openStoredSnapshot(
+  { id, object }: Stored,
+  crypto: AnyCrypto,
+  devices: DeviceList,
+): Promise<VerifiedSnapshot> {
+  if (object === null) throw new ArchiveError('blob_missing', { record: 'snapshot' });
+  const opened = await openSnapshot(object, crypto, devices);
+  if (!equalBytes(opened.id, id)) throw invalid('snapshot', 'it is another one than its name says');
+  return opened;
+}
+
+/** The envelope of a snapshot that is refused, if it is whole: it says which chain lacks something. */
+export async function envelopeOf({ id, object }: Stored): Promise<Envelope | null> {
+  if (object === null) return null;
+  try {
+    const { envelope } = decodeSnapshotObject(object);
+    return equalBytes(await sha256(envelope), id) ? decodeEnvelope(envelope) : null;
+  } catch (error) {
+    if (error instanceof ArchiveError) return null;
+    throw error;
+  }
+}
+
 /** Everything that format §6.1 asks a reader to check. */
 export async function openSnapshot(
   object: Uint8Array,

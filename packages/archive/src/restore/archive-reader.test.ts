@@ -51,6 +51,7 @@ describe('the snapshots of an archive', () => {
     );
 
   const received = async (sealed: SealedSnapshot, at: number): Promise<StoredSnapshot> => ({
+    id: sealed.id,
     object: sealed.object,
     receipt: await receipt(sealed.id, at),
   });
@@ -63,14 +64,14 @@ describe('the snapshots of an archive', () => {
     const lists = options.lists ?? [await signDeviceList(devices, user)];
     const endpoint: Pick<ArchiveEndpoint, 'archiveId' | 'deviceLists' | 'snapshots' | 'tombstones'> = {
       archiveId: fixture.archiveId,
-      deviceLists: async () => lists,
+      deviceLists: async () => lists.map((bytes, i) => ({ name: `${i}`, bytes })),
       snapshots: async () => [...stored],
       tombstones: async () => options.tombstones ?? [],
     };
     const trust = { identities: [user.publicKey], servers: [server.publicKey], seenCounter: options.seenCounter ?? 0 };
     const reader = await openArchive(endpoint, fixture.keys, trust);
     const { snapshots, refused } = await reader.listSnapshots();
-    return { reader, snapshots, refused: refused.map(({ code }) => code) };
+    return { reader, snapshots, refused };
   }
 
   const problems = (snapshots: readonly SnapshotInfo[]) => snapshots.map((each) => each.problems);
@@ -100,7 +101,9 @@ describe('the snapshots of an archive', () => {
     const stranger = await makeArchiveFixture();
     const foreign = await stranger.snapshot(stranger.tree({}));
     const posing = await snapshot({ deviceId: new Uint8Array(16).fill(9) });
-    const stored = [changed, foreign.object, posing.object, new Uint8Array(3)].map((object) => ({
+    const older = await snapshot({ deviceTime: T0 - HOUR });
+    const stored = [changed, foreign.object, posing.object, new Uint8Array(3), older.object, null].map((object, i) => ({
+      id: i === 1 ? foreign.id : new Uint8Array(32).fill(i),
       object,
       receipt: null,
     }));
@@ -109,10 +112,15 @@ describe('the snapshots of an archive', () => {
       snapshots.map(({ id }) => id),
       [good.id],
     );
-    assert.equal(refused.length, 4);
-    assert.ok(
-      refused.includes('wrong_archive') && refused.includes('device_unknown') && refused.includes('format_invalid'),
-    );
+    const found = refused.map(({ id, error, envelope }) => [id[0], error.code, envelope !== null]);
+    assert.deepEqual(found.slice(1), [
+      [foreign.id[0], 'wrong_archive', true],
+      [2, 'device_unknown', false],
+      [3, 'format_invalid', false],
+      [4, 'format_invalid', false],
+      [5, 'blob_missing', false],
+    ]);
+    assert.equal(refused.length, 6);
   });
 
   it('say when no server vouches for their time', async () => {
@@ -120,9 +128,9 @@ describe('the snapshots of an archive', () => {
     const other = await snapshot({ setId: new Uint8Array(16).fill(1) });
     const third = await snapshot({ setId: new Uint8Array(16).fill(2) });
     const { snapshots } = await open([
-      { object: one.object, receipt: null },
-      { object: other.object, receipt: await receipt(other.id, T0 - 9 * HOUR, await newKey()) },
-      { object: third.object, receipt: await receipt(one.id, T0 - 9 * HOUR) },
+      { id: one.id, object: one.object, receipt: null },
+      { id: other.id, object: other.object, receipt: await receipt(other.id, T0 - 9 * HOUR, await newKey()) },
+      { id: third.id, object: third.object, receipt: await receipt(one.id, T0 - 9 * HOUR) },
     ]);
     assert.deepEqual(problems(snapshots).map(String).sort(), ['receipt_invalid', 'receipt_invalid', 'receipt_missing']);
     for (const { at, receivedAt } of snapshots) assert.deepEqual([at, receivedAt], [T0, null]);
@@ -189,7 +197,7 @@ describe('the snapshots of an archive', () => {
     const both = await open([], { lists: [stranger, await signDeviceList(devices, world.user)] });
     assert.equal(both.reader.devices.counter, 1);
     assert.deepEqual(
-      both.reader.refusedLists.map(({ code }) => code),
+      both.reader.refusedLists.map(({ error }) => error.code),
       ['signer_untrusted'],
     );
   });

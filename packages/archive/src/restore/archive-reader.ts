@@ -6,16 +6,17 @@
  * person should know. Both are data: a store can add nonsense, but must not be able to hide the good snapshots behind it.
  */
 import { createArchiveCrypto } from '../crypto/archive-crypto.ts';
-import type { ArchiveEndpoint } from '../endpoint/endpoint.ts';
+import type { ArchiveEndpoint, StoredSnapshot } from '../endpoint/endpoint.ts';
 import { ArchiveError } from '../errors.ts';
 import type { DeviceList } from '../format/device-list.ts';
 import { equalBytes, toHex } from '../format/ids.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { decodeReceipt } from '../format/receipt.ts';
+import type { Envelope } from '../format/snapshot.ts';
 import { decodeStatement } from '../format/statement.ts';
 import { decodeTombstone } from '../format/tombstone.ts';
-import { newestDeviceList } from '../keys/device-list.ts';
-import { openSnapshot, type VerifiedSnapshot } from '../keys/snapshot.ts';
+import { newestDeviceList, type RefusedList } from '../keys/device-list.ts';
+import { envelopeOf, openStoredSnapshot, type VerifiedSnapshot } from '../keys/snapshot.ts';
 import { openReceipt, openTombstone } from '../keys/statement.ts';
 
 export type Trust = {
@@ -51,16 +52,28 @@ export type SnapshotInfo = VerifiedSnapshot & {
   readonly problems: readonly SnapshotProblem[];
 };
 
+/** One that did not pass; whatever else is known of it helps to say what is missing. */
+export type RefusedSnapshot = {
+  readonly id: Uint8Array;
+  readonly error: ArchiveError;
+  /** `null` unless it is whole. */
+  readonly envelope: Envelope | null;
+  /** ms, by its receipt; null when no server vouches for it. */
+  readonly receivedAt: number | null;
+  /** A snapshot that passed follows it, so it is not the newest of its chain. */
+  readonly followed: boolean;
+};
+
 export type ListedSnapshots = {
   /** Oldest first. */
   readonly snapshots: readonly SnapshotInfo[];
-  readonly refused: readonly ArchiveError[];
+  readonly refused: readonly RefusedSnapshot[];
 };
 
 export type ArchiveReader = {
   readonly devices: DeviceList;
   /** Device lists that did not verify. */
-  readonly refusedLists: readonly ArchiveError[];
+  readonly refusedLists: readonly RefusedList[];
   listSnapshots(signal?: AbortSignal): Promise<ListedSnapshots>;
 };
 
@@ -86,6 +99,7 @@ export async function openArchive(
 }
 
 type Checked = { readonly snapshot: VerifiedSnapshot; readonly received: Received };
+type Failed = { readonly stored: StoredSnapshot; readonly error: ArchiveError };
 type Received = { readonly at: number } | { readonly problem: 'receipt_missing' | 'receipt_invalid' };
 
 async function listSnapshots(
@@ -97,16 +111,15 @@ async function listSnapshots(
 ): Promise<ListedSnapshots> {
   const crypto = createArchiveCrypto(keys);
   const checked: Checked[] = [];
-  const refused: ArchiveError[] = [];
-  for (const { object, receipt } of await endpoint.snapshots(signal)) {
-    const passed = await orError(async () => {
-      const snapshot = await openSnapshot(object, crypto, devices);
-      return { snapshot, received: await receivedOf(snapshot, receipt, trust) };
-    });
-    if (passed instanceof ArchiveError) refused.push(passed);
-    else checked.push(passed);
+  const failed: Failed[] = [];
+  for (const stored of await endpoint.snapshots(signal)) {
+    const snapshot = await orError(() => openStoredSnapshot(stored, crypto, devices));
+    if (snapshot instanceof ArchiveError) failed.push({ stored, error: snapshot });
+    else checked.push({ snapshot, received: await receivedOf(snapshot.id, stored.receipt, trust) });
   }
   const retired = await retiredIds(endpoint, trust, signal);
+  const parents = new Set(checked.map(({ snapshot: { envelope } }) => envelope.parent && toHex(envelope.parent)));
+  const refused = await Promise.all(failed.map((each) => refusedOf(each, parents, trust)));
   const byId = new Map(checked.map((each) => [toHex(each.snapshot.id), each]));
   const children = Map.groupBy(checked, ({ snapshot: { envelope } }) => chainKey(envelope));
   const snapshots = checked.map((each) => {
@@ -143,13 +156,28 @@ function chainKey({ deviceId, setId, destinationId, parent }: VerifiedSnapshot['
   return [deviceId, setId, destinationId, parent ?? new Uint8Array(0)].map(toHex).join();
 }
 
-async function receivedOf(snapshot: VerifiedSnapshot, receipt: Uint8Array | null, trust: Trust): Promise<Received> {
+async function refusedOf(
+  { stored, error }: Failed,
+  parents: ReadonlySet<string | null>,
+  trust: Trust,
+): Promise<RefusedSnapshot> {
+  const { id, receipt } = stored;
+  const received = await receivedOf(id, receipt, trust);
+  return {
+    id,
+    error,
+    envelope: await envelopeOf(stored),
+    receivedAt: 'at' in received ? received.at : null,
+    followed: parents.has(toHex(id)),
+  };
+}
+
+async function receivedOf(id: Uint8Array, receipt: Uint8Array | null, trust: Trust): Promise<Received> {
   if (receipt === null) return { problem: 'receipt_missing' };
   const opened = await orError(async () =>
     trust.servers === undefined ? decodeReceipt(decodeStatement(receipt).body) : openReceipt(receipt, trust.servers),
   );
-  if (opened instanceof ArchiveError || !equalBytes(opened.snapshotId, snapshot.id))
-    return { problem: 'receipt_invalid' };
+  if (opened instanceof ArchiveError || !equalBytes(opened.snapshotId, id)) return { problem: 'receipt_invalid' };
   return { at: opened.received };
 }
 

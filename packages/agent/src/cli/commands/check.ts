@@ -8,7 +8,7 @@ import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
 import { readRun, writeRun } from '../../state/run-record.ts';
 import { readSettings, setsOf } from '../../state/settings.ts';
-import { openArchive } from '../archive-access.ts';
+import { openArchive, tellDamage } from '../archive-access.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -29,11 +29,15 @@ export const run: CommandModule['run'] = async (context, input) => {
       onEvent: (event) => tell(event, context, progress),
     });
     progress.stop();
+    tellDamage(context, archive, []);
     const retired = await unexplainedHere(context, archive);
     const { problems, ...counts } = result;
     const documents = [...problems.map(documentOf), ...retired.map(retiredDocument)];
-    context.out.result({ ...counts, problems: documents }, () => show(context, result, retired));
-    return problems.some(isDamage) || retired.length > 0 ? EXIT.damaged : EXIT.ok;
+    const { damaged } = archive;
+    context.out.result({ ...counts, problems: documents, damagedFiles: damaged }, () =>
+      show(context, result, retired, damaged.length),
+    );
+    return problems.some(isDamage) || damaged.length > 0 || retired.length > 0 ? EXIT.damaged : EXIT.ok;
   } finally {
     progress.stop();
     archive.close();
@@ -80,7 +84,7 @@ function documentOf(problem: CheckProblem) {
     case 'snapshot':
       return {
         kind: problem.kind,
-        snapshot: problem.snapshotId && toHex(problem.snapshotId),
+        snapshot: toHex(problem.snapshotId),
         code: problem.error.code,
       };
     case 'fork':
@@ -102,6 +106,7 @@ function show(
   { out, clock }: Context,
   { snapshots, structure, content, contentRead, bytes, problems }: CheckResult,
   retired: readonly Unexplained[],
+  damagedFiles: number,
 ): void {
   const read = contentRead > 0 ? `${count(contentRead)} of them opened` : 'none of them opened; --read-data does that';
   out.line(
@@ -113,7 +118,7 @@ function show(
       `Snapshot ${id.slice(0, 12)} of ${made} was retired ${gone}, and retention does not explain it. Ask your administrator.`,
     );
   }
-  if (problems.length === 0 && retired.length > 0) return;
+  if (problems.length === 0 && retired.length + damagedFiles > 0) return;
   if (problems.length === 0) {
     out.line('Everything is there.');
     return;
@@ -148,4 +153,4 @@ const WORDS = {
   short: 'shorter than its file says',
 } as const;
 
-const shortId = (id: Uint8Array | null): string => (id === null ? 'without an id' : toHex(id).slice(0, 12));
+const shortId = (id: Uint8Array): string => toHex(id).slice(0, 12);

@@ -21,7 +21,7 @@ type Options = { readonly includeGone: boolean; readonly recursive: boolean };
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
   try {
-    const points = await pointsFor(context, input, archive, input.arguments);
+    const { points, missed, damagedFiles } = await pointsFor(context, input, archive, input.arguments);
     const options = { includeGone: isSet(input, 'deleted'), recursive: isSet(input, 'recursive') };
     const documents: object[] = [];
     let damaged = 0;
@@ -39,9 +39,10 @@ export const run: CommandModule['run'] = async (context, input) => {
         documents.push({ snapshot: point.snapshot.id, at: point.snapshot.at, set: point.snapshot.set.name, entries });
       }
     });
-    context.out.result(documents.length === 1 ? documents[0]! : { points: documents }, () => {});
+    const document = documents.length === 1 ? documents[0]! : { points: documents };
+    context.out.result({ ...document, damagedFiles }, () => {});
     if (damaged > 0) context.out.note(`${damaged} folders could not be read: \`holdfast check\` says more.`);
-    return damaged > 0 ? EXIT.damaged : EXIT.ok;
+    return damaged > 0 || missed.length > 0 ? EXIT.damaged : EXIT.ok;
   } finally {
     archive.close();
   }

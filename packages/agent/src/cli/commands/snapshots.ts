@@ -4,9 +4,10 @@ import { pathsFields } from '../../archive/shown-path.ts';
 import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
-import { openArchive, tellRefused, wantedOf } from '../archive-access.ts';
+import { damageDocument, openArchive, tellDamage, wantedOf } from '../archive-access.ts';
 import type { CommandModule } from '../command.ts';
 import type { Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
 import { count } from '../progress.ts';
 import { table } from '../table.ts';
 
@@ -14,14 +15,14 @@ export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
   try {
     const snapshots = await archive.snapshots(context.signal);
-    tellRefused(context, snapshots);
+    tellDamage(context, archive, snapshots.refused);
     const list = matching(snapshots.list, wantedOf(context, input, archive, []));
     const document = {
       snapshots: list.map(describe),
-      refused: snapshots.refused.map(({ code, message }) => ({ code, message })),
+      damagedFiles: [...archive.damaged, ...snapshots.refused].map(damageDocument),
     };
     context.out.result(document, () => show(context, list));
-    return undefined;
+    return document.damagedFiles.length > 0 ? EXIT.damaged : EXIT.ok;
   } finally {
     archive.close();
   }

@@ -93,7 +93,8 @@ export class Fixture {
   async snapshots(): Promise<{ envelope: Envelope; description: Description }[]> {
     const crypto = createArchiveCrypto(this.keys);
     const stored = await (await this.endpoint()).snapshots();
-    const all = stored.map(({ object }) => {
+    const objects = stored.map(({ object }) => object).filter((object) => object !== null);
+    const all = objects.map((object) => {
       const { envelope, description } = decodeSnapshotObject(object);
       return { envelope: decodeEnvelope(envelope), description: decodeDescription(crypto.open(description).plaintext) };
     });

@@ -58,7 +58,7 @@ describe('opening an archive over a store', () => {
       assert.equal(place.kind, all[i]?.kind);
     }
     assert.deepEqual(
-      (await endpoint.snapshots()).map(({ object }) => toHex(object)),
+      (await endpoint.snapshots()).map(({ object }) => object && toHex(object)),
       [toHex(snapshot.object)],
     );
   });
@@ -221,16 +221,19 @@ describe('an archive over a store', () => {
     const store = new MemoryStore();
     const [one, two] = [await a.snapshot(a.tree({})), await a.snapshot(a.tree({}), { deviceTime: 2 })];
     for (const { id, object } of [one, two]) await store.put(snapshotName(a.archiveId, id), object);
-    await store.put(receiptName(a.archiveId, one.id), Uint8Array.of(1));
-    await store.put(tombstoneName(a.archiveId, new Uint8Array(32)), Uint8Array.of(2));
+    const [lost, retired] = [new Uint8Array(32).fill(1), new Uint8Array(32)];
+    for (const id of [one.id, lost, retired]) await store.put(receiptName(a.archiveId, id), Uint8Array.of(1));
+    await store.put(tombstoneName(a.archiveId, retired), Uint8Array.of(2));
     await store.put(deviceListName(a.archiveId, 3), Uint8Array.of(3));
     const { endpoint } = await open(store, a);
-    const receipts = Object.fromEntries(
-      (await endpoint.snapshots()).map(({ object, receipt }) => [toHex(object), receipt]),
-    );
-    assert.deepEqual(receipts, { [toHex(one.object)]: Uint8Array.of(1), [toHex(two.object)]: null });
+    const stored = (await endpoint.snapshots()).map((each) => [toHex(each.id), { ...each }] as const);
+    assert.deepEqual(Object.fromEntries(stored), {
+      [toHex(one.id)]: { id: one.id, object: one.object, receipt: Uint8Array.of(1) },
+      [toHex(two.id)]: { id: two.id, object: two.object, receipt: null },
+      [toHex(lost)]: { id: lost, object: null, receipt: Uint8Array.of(1) },
+    });
     assert.deepEqual(await endpoint.tombstones(), [Uint8Array.of(2)]);
-    assert.deepEqual(await endpoint.deviceLists(), [Uint8Array.of(3)]);
+    assert.deepEqual(await endpoint.deviceLists(), [{ name: '0000000003', bytes: Uint8Array.of(3) }]);
   });
 
   it('finds trees that reach a loss through several packs and levels', async () => {

@@ -4,7 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { ArchiveError } from '../../errors.ts';
-import { equalBytes } from '../../format/ids.ts';
+import { equalBytes, toHex } from '../../format/ids.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import {
   deviceListName,
@@ -12,7 +12,6 @@ import {
   folderPrefix,
   keyFileName,
   parseName,
-  receiptName,
   type StoredObject,
 } from '../../store/layout.ts';
 import { appendWrap } from '../../store/wraps.ts';
@@ -40,6 +39,12 @@ export async function openLocalEndpoint(options: LocalEndpointOptions): Promise<
   return new LocalEndpoint(archive, unique);
 }
 
+export type SmallObjects = Pick<ArchiveEndpoint, 'archiveId' | 'keyFiles' | 'identityWraps' | 'deviceLists'>;
+
+/** What lies beside the packs, for whoever does not know yet whether this is the archive: the packs are not read. */
+export const smallObjects = (store: BlobStore, archiveId: Uint8Array): SmallObjects =>
+  new LocalEndpoint(new LocalArchive(store, archiveId, ''), randomUUID);
+
 export class LocalEndpoint implements ArchiveEndpoint {
   readonly archiveId: Uint8Array;
   private readonly archive: LocalArchive;
@@ -61,25 +66,27 @@ export class LocalEndpoint implements ArchiveEndpoint {
 
   /** Receipts are there when the store was a server's before. */
   async snapshots(signal?: AbortSignal): Promise<StoredSnapshot[]> {
-    const receipts = new Set<string>();
-    for await (const { name } of this.store.list(folderPrefix(this.archiveId, 'receipts'), listing(signal)))
-      receipts.add(name);
-    return this.readAll('snapshots', signal, async (stored, object) => {
-      if (stored.kind !== 'snapshot') return null;
-      const name = receiptName(this.archiveId, stored.id);
-      return { object, receipt: receipts.has(name) ? await this.getIfThere(name, signal) : null };
-    });
+    const receipts = await this.readAll('receipts', signal, async (stored, receipt) =>
+      stored.kind === 'receipt' ? { id: stored.id, receipt } : null,
+    );
+    const receiptOf = new Map(receipts.map(({ id, receipt }) => [toHex(id), receipt]));
+    const snapshots: StoredSnapshot[] = await this.readAll('snapshots', signal, async (stored, object) =>
+      stored.kind === 'snapshot' ? { id: stored.id, object, receipt: receiptOf.get(toHex(stored.id)) ?? null } : null,
+    );
+    const explained = new Set(snapshots.map(({ id }) => toHex(id)));
+    for await (const { name } of this.store.list(folderPrefix(this.archiveId, 'tombstones'), listing(signal)))
+      explained.add(name.slice(name.lastIndexOf('/') + 1));
+    const lost = receipts.filter(({ id }) => !explained.has(toHex(id)));
+    return [...snapshots, ...lost.map(({ id, receipt }) => ({ id, object: null, receipt }))];
   }
 
   tombstones(signal?: AbortSignal): Promise<Uint8Array[]> {
     return this.readAll('tombstones', signal, async (stored, bytes) => (stored.kind === 'tombstone' ? bytes : null));
   }
 
-  async deviceLists(signal?: AbortSignal): Promise<Uint8Array[]> {
-    const lists = await this.readAll('devices', signal, async (stored, bytes) =>
-      stored.kind === 'deviceList' ? { counter: stored.counter, bytes } : null,
-    );
-    return lists.sort((a, b) => a.counter - b.counter).map(({ bytes }) => bytes);
+  /** Their names are their counters, all of the same length. */
+  deviceLists(signal?: AbortSignal): Promise<NamedObject[]> {
+    return this.named('devices', signal);
   }
 
   async putDeviceList(counter: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -104,10 +111,11 @@ export class LocalEndpoint implements ArchiveEndpoint {
       throw new ArchiveError('object_conflict', { name });
   }
 
-  private async named(folder: 'keys' | 'identities', signal: AbortSignal | undefined): Promise<NamedObject[]> {
-    const objects = await this.readAll(folder, signal, async (stored, bytes) =>
-      'name' in stored ? { name: stored.name, bytes } : null,
-    );
+  private async named(
+    folder: 'keys' | 'identities' | 'devices',
+    signal: AbortSignal | undefined,
+  ): Promise<NamedObject[]> {
+    const objects = await this.readAll(folder, signal, async (_stored, bytes, name) => ({ name, bytes }));
     return objects.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -123,12 +131,13 @@ export class LocalEndpoint implements ArchiveEndpoint {
   private async readAll<T>(
     folder: Folder,
     signal: AbortSignal | undefined,
-    use: (stored: StoredObject, bytes: Uint8Array) => Promise<T | null>,
+    use: (stored: StoredObject, bytes: Uint8Array, lastName: string) => Promise<T | null>,
   ): Promise<T[]> {
     const read = async ({ name }: { readonly name: string }): Promise<T | null> => {
       const stored = parseName(name);
       const bytes = stored === null ? null : await this.getIfThere(name, signal);
-      return stored === null || bytes === null ? null : use(stored, bytes);
+      if (stored === null || bytes === null) return null;
+      return use(stored, bytes, name.slice(name.lastIndexOf('/') + 1));
     };
     const listed = this.store.list(folderPrefix(this.archiveId, folder), listing(signal));
     const all = await Array.fromAsync(concurrently(listed, READS_AT_A_TIME, read));
