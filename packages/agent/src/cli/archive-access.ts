@@ -8,7 +8,7 @@ import type { OpenedArchive } from '../archive/opened-archive.ts';
 import { snapshotPath } from '../archive/paths.ts';
 import type { RefusedSnapshot, Snapshot } from '../archive/snapshots.ts';
 import { parseTime } from '../archive/time.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, type AgentErrorCode } from '../errors.ts';
 import { findDevice } from '../keys/device-list.ts';
 import { readSettings, setsOf } from '../state/settings.ts';
 import { type Input, isSet, textOption } from './command.ts';
@@ -104,12 +104,14 @@ export type Chosen = {
   readonly damagedFiles: readonly DamagedFile[];
 };
 
+/** A name or id that nothing whole has may be that of something damaged. */
+const NOT_FOUND: ReadonlySet<string> = new Set<AgentErrorCode>(['snapshot_none', 'snapshot_unknown', 'set_unknown']);
+
 function chooseOr(list: readonly Snapshot[], wanted: Wanted, explain: (error: AgentError) => AgentError): Point[] {
   try {
     return choosePoints(list, wanted);
   } catch (error) {
-    const isNone = error instanceof AgentError && (error.code === 'snapshot_none' || error.code === 'snapshot_unknown');
-    throw isNone ? explain(error) : error;
+    throw error instanceof AgentError && NOT_FOUND.has(error.code) ? explain(error) : error;
   }
 }
 
