@@ -8,7 +8,7 @@ export const health = z.object({
   status: z.enum(['ok', 'degraded']),
   version: z.string(),
   serverId: id16,
-  /** What an administrator should look at, by code. Nothing secret: anybody can read it. */
+  /** What an administrator should look at, by the codes of warnings.ts. Nothing secret: anybody can read it. */
   warnings: z.array(z.string()),
 });
 

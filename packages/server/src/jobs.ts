@@ -5,12 +5,14 @@ import { append } from './authority/audit/audit.ts';
 import type { Authority } from './authority/authority.ts';
 import { inTransaction } from './authority/context.ts';
 import { writeDump } from './authority/dump/write-dump.ts';
+import { type ClockJob, noteJob } from './authority/job-failures.ts';
 import { serverCertificate } from './authority/keyring/keystore.ts';
 import type { ServerConfig } from './config.ts';
 import { ServerError } from './errors.ts';
 import type { Foundation } from './foundation.ts';
 import type { JobName } from './storage/maintenance/events.ts';
-import { logEvent, type Maintenance, SCHEDULE } from './storage/maintenance/maintenance.ts';
+import { logEvent, SCHEDULE } from './storage/maintenance/maintenance.ts';
+import type { Storage } from './storage/storage.ts';
 import { VERSION } from './version.ts';
 
 /** What the server does by the clock. A failed job is logged and tried again at its next time. */
@@ -19,12 +21,13 @@ export type JobOptions = {
   readonly config: ServerConfig;
   readonly foundation: Foundation;
   readonly authority: Pick<Authority, 'tidy' | 'maintenanceHold'>;
-  readonly maintenance: Pick<Maintenance, 'run'>;
+  readonly storage: Pick<Storage, 'maintenance' | 'probe'>;
   readonly https: FastifyInstance;
   readonly names: readonly string[];
   readonly log: Logger;
 };
 
+const EACH_MINUTE = '* * * * *';
 const HOURLY = '17 * * * *';
 const DAILY = '31 4 * * *';
 
@@ -43,9 +46,10 @@ export function startJobs(options: JobOptions): { stop(): Promise<void> } {
       return run;
     });
   const jobs = [
-    job('dump', config.dumpSchedule, () => nightlyDump(options)),
-    job('tidy', HOURLY, () => options.authority.tidy()),
-    job('certificate', DAILY, () => renewCertificate(options)),
+    job('dump', config.dumpSchedule, () => noted(options, 'dump', () => nightlyDump(options))),
+    job('tidy', HOURLY, () => noted(options, 'tidy', () => options.authority.tidy())),
+    job('certificate', DAILY, () => noted(options, 'certificate', () => renewCertificate(options))),
+    job('probe', EACH_MINUTE, () => options.storage.probe()),
     ...SCHEDULE.map(({ job: name, cron }) => job(name, cron, () => maintain(options, name, closing.signal))),
   ];
   return {
@@ -57,16 +61,33 @@ export function startJobs(options: JobOptions): { stop(): Promise<void> } {
   };
 }
 
+/** Keeps how a job ended, for health; a job of the storage is kept there. */
+export async function noted(
+  { foundation: { context } }: Pick<JobOptions, 'foundation'>,
+  job: ClockJob,
+  work: () => Promise<void>,
+): Promise<void> {
+  const { kysely } = context.database;
+  try {
+    await work();
+  } catch (error) {
+    // What keeps it from being noted mostly is what made it fail, and that is told
+    await noteJob(kysely, job, 'failed').catch(() => undefined);
+    throw error;
+  }
+  await noteJob(kysely, job, 'done');
+}
+
 /** These take something away for good, so they wait until an administrator has looked at what a recovery brought back. */
 export const isHeldBack = (job: JobName | 'all'): boolean => job === 'retention' || job === 'collect' || job === 'all';
 
 async function maintain(options: JobOptions, job: JobName, signal: AbortSignal): Promise<void> {
-  const { authority, maintenance, log } = options;
+  const { authority, storage, log } = options;
   if (isHeldBack(job)) {
     const reason = await authority.maintenanceHold();
     if (reason !== null) return log.warn({ job, reason }, 'held until "holdfast-server maintain --enable"');
   }
-  const summary = await maintenance.run(job, { signal, onEvent: (event) => logEvent({ log }, event) });
+  const summary = await storage.maintenance.run(job, { signal, onEvent: (event) => logEvent({ log }, event) });
   log.info({ job, ...summary }, 'maintenance ran');
 }
 
@@ -95,9 +116,10 @@ export async function makeDump(
     kept: config.dumpsKept,
   });
   const details = { path };
-  await inTransaction(context, (trx) =>
-    append(trx, { at: context.now(), actor: 'system', action: 'dump.made', details }),
-  );
+  await inTransaction(context, async (trx) => {
+    await noteJob(trx, 'dump', 'done');
+    await append(trx, { at: context.now(), actor: 'system', action: 'dump.made', details });
+  });
   return path;
 }
 

@@ -104,8 +104,8 @@ describe('the OpenAPI document', async () => {
 
 describe('port 4280', () => {
   test('answers health and enrolment information', async () => {
-    const health = (await (await fetch(`${t.httpBase}/health`)).json()) as { status: string; serverId: string };
-    assert.equal(health.status, 'ok');
+    const health = (await (await fetch(`${t.httpBase}/health`)).json()) as { status: string; warnings: string[] };
+    assert.deepEqual([health.status, health.warnings], ['degraded', ['kit_missing']]);
     const info = (await (await fetch(`${t.httpBase}/api/v1/enrolment`)).json()) as { caCertificate: string };
     assert.equal(info.caCertificate, t.ca);
   });
@@ -128,7 +128,10 @@ describe('port 4280', () => {
 test('metrics are open to the machine itself and to nobody else without a permission', async () => {
   const metrics = await pinnedTransport(t.ca)(`${t.base}/metrics`, { method: 'GET', headers: {} });
   assert.equal(metrics.status, 200);
-  assert.match(Buffer.from(await metrics.arrayBuffer()).toString(), /holdfast_http_requests_total\{.*route="\/health"/);
+  const text = Buffer.from(await metrics.arrayBuffer()).toString();
+  assert.match(text, /holdfast_http_requests_total\{.*route="\/health"/);
+  assert.match(text, /holdfast_warning\{code="kit_missing"\} 1\n/);
+  assert.match(text, /holdfast_warning\{code="storage_full"\} 0\n/);
   const route = t.server.routes.find((r) => r.path === '/metrics');
   assert.ok(route);
   assert.equal((await refusal(route, session)).code, 'forbidden');

@@ -115,8 +115,10 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
     passwords: options.passwords ?? createPasswords(context.random),
     wraps: identityWrapsOf(storage, role.store),
     version: VERSION,
+    otherWarnings: storage.warnings,
     endpoint: () => endpoint,
   });
+  metrics.warn(authority.warnings);
 
   const names = hostNames(endpoint.host);
   const certificate = await serverCertificate(keystore, names, now());
@@ -135,7 +137,7 @@ async function build(options: ServerOptions, undo: (() => unknown)[]): Promise<O
   await recordEndpoint(kysely, endpoint);
   const details = { version: VERSION };
   await inTransaction(context, (trx) => append(trx, { at: now(), actor: 'system', action: 'server.started', details }));
-  const jobs = startJobs({ config, foundation, authority, maintenance: storage.maintenance, https, names, log });
+  const jobs = startJobs({ config, foundation, authority, storage, https, names, log });
   undo.push(() => jobs.stop());
   log.info({ httpPort, httpsPort: endpoint.port, version: VERSION, serverId: keystore.serverId }, 'listening');
   return {

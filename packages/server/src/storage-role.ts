@@ -7,7 +7,8 @@ import type { Keystore } from './authority/keyring/keystore.ts';
 import { signWith } from './authority/keyring/signing-key.ts';
 import type { ServerConfig } from './config.ts';
 import { COUNTERS, type CounterName, type Metrics, NO_METRICS } from './storage/metrics.ts';
-import type { PointConfig, StorageOptions } from './storage/storage.ts';
+import type { PointConfig } from './storage/open-point.ts';
+import type { StorageOptions } from './storage/storage.ts';
 import type { Ports } from './storage/store-point.ts';
 
 /** What the storage role of this machine is made of: the default store point, the receipt key, counters. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PACK_STATE } from '../../../packages/server/src/storage/index/tables.ts';
 import { answer } from '../../../scripts/processes.ts';
+import { warningsOf } from '../support/health.ts';
 import type { Random } from '../support/random.ts';
 import type { World } from '../support/world.ts';
 import type { Round } from './round.ts';
@@ -60,6 +61,8 @@ export async function isFoundAndHealed(world: World): Promise<string> {
     found.events.some(({ kind, alert }) => kind === 'alert' && alert === 'packs_damaged'),
     'verify names the damaged pack',
   );
+  const isLost = found.events.some(({ kind, alert }) => kind === 'alert' && alert === 'chunks_lost');
+  assert.equal((await warningsOf(world.server)).includes('chunks_lost'), isLost, 'health says what verify found');
   let hurt = 0;
   for (const { name } of world.devices) hurt += await restoresTheRest(world, world.ledger.newest(name));
   const kinds: string[] = [];

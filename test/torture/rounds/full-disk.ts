@@ -1,6 +1,7 @@
 /** A disk is full: the server's, the agent's, or the one that is restored to. It is said, and goes on when there is room. */
 import assert from 'node:assert/strict';
 import { answer, type Ended } from '../../../scripts/processes.ts';
+import { warningsOf } from '../support/health.ts';
 import { requireCleanStore, requireWholeFiles } from '../support/leftovers.ts';
 import type { Random } from '../support/random.ts';
 import { CAN_MOUNT, onSmallDisk } from '../support/small-disk.ts';
@@ -42,11 +43,13 @@ export async function storeIsFull(world: World, device: Device, random: Random):
     const full = await world.onDevice(device, ['backup', '--set', 'work']);
     const code = codeOf(full);
     assert.equal(code, 'storage_full', full.stdout);
+    assert.ok((await warningsOf(world.server)).includes('storage_full'), 'health says so');
     const newest = world.ledger.newest(device.name);
     assert.ok(newest);
     await world.restores(newest);
     disk.grow(ROOM);
     await world.backup(device);
+    assert.ok(!(await warningsOf(world.server)).includes('storage_full'), 'and no longer');
     requireCleanStore(world.storeDir);
     return `the store: ${code}, then done`;
   } finally {

@@ -2,20 +2,23 @@
  * The authority role: the single source of truth about people, devices and rights.
  *
  * A *context* (database, time, randomness) and the *keyring* go in; *routes*, the *authorizer* for them, and the
- * capability verifier for a storage role come out. It never imports storage; what it needs of it comes as a port.
+ * capability verifier for a storage role come out. It never imports storage; what it needs of it comes as ports.
  */
 
 import type { CapabilityClaims } from '@holdfast/protocol/capability.ts';
 import { enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import { formatEnrolment } from '@holdfast/protocol/enrolment-string.ts';
+import { isDegraded, type Warning } from '@holdfast/protocol/warnings.ts';
 import type { VerifyCapability } from '../http/capability-access.ts';
 import { type Authorize, type ServedRoute, serve } from '../http/register.ts';
+import type { Warnings } from '../warnings-port.ts';
 import type { IdentityWraps } from './archives/archives.ts';
 import { archiveRoutes } from './archives/routes.ts';
 import { authorityAuthorizer } from './authorize.ts';
 import type { AuthorityContext } from './context.ts';
 import { isRevoked } from './devices/capability.ts';
 import { deviceRoutesOf } from './devices/routes.ts';
+import { hasFailedJob } from './job-failures.ts';
 import { capabilityVerifier } from './keyring/capability-signer.ts';
 import { type Keystore, readRecovery } from './keyring/keystore.ts';
 import { maintenanceHold } from './maintenance-hold.ts';
@@ -32,6 +35,8 @@ export type AuthorityOptions = {
   readonly passwords: Passwords;
   readonly wraps: IdentityWraps;
   readonly version: string;
+  /** Of the other parts of the server. */
+  readonly otherWarnings: Warnings;
   /** Where devices reach the API; known once it listens. */
   readonly endpoint: () => { readonly host: string; readonly port: number };
 };
@@ -44,6 +49,8 @@ export type Authority = {
   readonly verifyCapability: VerifyCapability;
   readonly isRevoked: (claims: CapabilityClaims) => Promise<boolean>;
   readonly enrolmentString: (registrationKey: string) => string;
+  /** Everything that health tells. */
+  readonly warnings: Warnings;
   /** Why retention and collect must not run now; `null` when they may. */
   readonly maintenanceHold: () => Promise<string | null>;
   /** Forgets what is over; call now and then. */
@@ -61,7 +68,10 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const issuer = { serverId: keystore.serverId, key: keystore.capability };
   const enrolmentString = (registrationKey: string) =>
     formatEnrolment({ ...endpoint(), caFingerprint: keystore.ca.fingerprint, registrationKey });
-  const publicRoutes = publicRoutesOf(options);
+  const warnings: Warnings = async () => [
+    ...new Set([...(await warningsOf(context, keystore)), ...(await options.otherWarnings())]),
+  ];
+  const publicRoutes = publicRoutesOf(options, warnings);
   return {
     publicRoutes,
     routes: [
@@ -79,6 +89,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     ),
     isRevoked: (claims) => isRevoked(context, claims),
     enrolmentString,
+    warnings,
     maintenanceHold: () => maintenanceHold(context.database.kysely),
     async tidy() {
       await forgetEndedSessions(context);
@@ -87,12 +98,12 @@ export function createAuthority(options: AuthorityOptions): Authority {
   };
 }
 
-function publicRoutesOf({ context, keystore, version, endpoint }: AuthorityOptions): ServedRoute[] {
+function publicRoutesOf({ keystore, version, endpoint }: AuthorityOptions, warnings: Warnings): ServedRoute[] {
   return [
     serve(enrolmentRoutes.health, async () => {
-      const warnings = await warningsOf(context, keystore);
-      const status = warnings.includes('maintenance_held') ? ('degraded' as const) : ('ok' as const);
-      return { status, version, serverId: keystore.serverId, warnings };
+      const standing = [...(await warnings())];
+      const status = isDegraded(standing) ? ('degraded' as const) : ('ok' as const);
+      return { status, version, serverId: keystore.serverId, warnings: standing };
     }),
     serve(enrolmentRoutes.enrolment, async () => ({
       serverId: keystore.serverId,
@@ -104,12 +115,13 @@ function publicRoutesOf({ context, keystore, version, endpoint }: AuthorityOptio
   ];
 }
 
-/** What an administrator has to do, by code; asking also proves that the database answers. */
-async function warningsOf(context: AuthorityContext, keystore: Keystore): Promise<string[]> {
-  const hold = await maintenanceHold(context.database.kysely);
+/** What the authority itself knows; asking also proves that its database answers. */
+async function warningsOf({ database }: AuthorityContext, keystore: Keystore): Promise<Warning[]> {
   const recovery = await readRecovery(keystore.folder);
-  return [
-    ...(hold === null ? [] : ['maintenance_held']),
-    ...(recovery === null ? ['kit_missing'] : recovery.confirmed === null ? ['kit_unconfirmed'] : []),
-  ];
+  const found: Warning[] = [];
+  if (recovery === null) found.push('kit_missing');
+  else if (recovery.confirmed === null) found.push('kit_unconfirmed');
+  if ((await maintenanceHold(database.kysely)) !== null) found.push('maintenance_held');
+  if (await hasFailedJob(database.kysely)) found.push('job_failed');
+  return found;
 }

@@ -11,17 +11,18 @@
 // The store point is the truth. The index (index/) only says where things lie and who is at work; it is made again from the
 // store point when it is lost or was set back.
 
-import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { identityName } from '@holdfast/archive/store/layout.ts';
 import { storedWraps } from '@holdfast/archive/store/wraps.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import type { DatabaseConfig } from '../config.ts';
+import type { Warning } from '@holdfast/protocol/warnings.ts';
 import type { ServedRoute } from '../http/register.ts';
+import type { Warnings } from '../warnings-port.ts';
 import { countGeneration, indexState } from './generation.ts';
-import { openIndex } from './index/open-index.ts';
+import { indexWarnings } from './index/troubles.ts';
 import type { OnEvent } from './maintenance/events.ts';
 import { createMaintenance, logEvent, type Maintenance, type PolicyOf } from './maintenance/maintenance.ts';
 import { type RebuildResult, rebuildIndex } from './maintenance/rebuild.ts';
+import { openPoint, openPoints, type PointConfig } from './open-point.ts';
 import { ReadBudgets } from './reads/budget.ts';
 import { readIfThere } from './reads/lists.ts';
 import type { RouteContext } from './routes/context.ts';
@@ -29,8 +30,6 @@ import { objectRoutes } from './routes/object-routes.ts';
 import { packRoutes } from './routes/pack-routes.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
 import { type Ports, type StorePoint, StorePoints } from './store-point.ts';
-
-export type PointConfig = { readonly name: string; readonly index: DatabaseConfig; readonly blobs: BlobStore };
 
 export type StorageOptions = Ports & {
   /** New archives go to the first. */
@@ -47,13 +46,17 @@ export type Storage = {
   readonly ready: Promise<void>;
   /** All for one recipient, newest first. `archive` is hex, `name` that of the first in format §7. */
   readIdentityWraps(archive: string, name: string): Promise<Uint8Array[]>;
+  readonly warnings: Warnings;
+  /** Tries whether the store points take what is written, for `warnings`; call now and then. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 };
 
 const SHORT_WAIT_MS = 10_000;
 
 export async function createStorage(options: StorageOptions): Promise<Storage> {
-  const points = await openPoints(options, (point, archive) => maintenance.lossFound(point, archive));
+  const opened = await openPoints(options, (point, archive) => maintenance.lossFound(point, archive));
+  const points = new StorePoints(opened.map(({ point }) => point) as [StorePoint, ...StorePoint[]]);
   const maintenance = createMaintenance(points.all, options.policyOf ?? (async () => null));
   const closing = new AbortController();
   const startedAt = options.now();
@@ -79,6 +82,16 @@ export async function createStorage(options: StorageOptions): Promise<Storage> {
     maintenance,
     ready,
     readIdentityWraps: (archive, name) => readIdentityWraps(points, archive, name),
+    warnings: async () => [
+      ...new Set([
+        ...(isReady ? [] : UNAVAILABLE),
+        ...opened.flatMap(({ watch }) => watch.warnings),
+        ...(await Promise.all(points.all.map(concluded))).flat(),
+      ]),
+    ],
+    probe: async () => {
+      for (const { point, watch } of opened) await watch.probe(point);
+    },
     close: async () => {
       closing.abort();
       await Promise.allSettled([ready, maintenance.settled()]);
@@ -87,39 +100,15 @@ export async function createStorage(options: StorageOptions): Promise<Storage> {
   };
 }
 
-async function openPoints(options: StorageOptions, lossFound: LossFound): Promise<StorePoints> {
-  const points: StorePoint[] = [];
+const UNAVAILABLE: readonly Warning[] = ['storage_unavailable'];
+
+async function concluded({ index, log, name }: StorePoint): Promise<readonly Warning[]> {
   try {
-    for (const config of options.points) points.push(await openPoint(options, config, lossFound));
-  } catch (error) {
-    for (const { index } of points) await index.close();
-    throw error;
+    return await index.read(indexWarnings);
+  } catch (err) {
+    log.error({ err, point: name }, 'the index does not answer');
+    return UNAVAILABLE;
   }
-  return new StorePoints(points as [StorePoint, ...StorePoint[]]);
-}
-
-type LossFound = (point: StorePoint, archive: Parameters<StorePoint['lossFound']>[0]) => void;
-
-async function openPoint(
-  { now, random, log, metrics, receipts }: Ports,
-  { name, index, blobs }: PointConfig,
-  lossFound: LossFound,
-  hold: 'shared' | 'alone' = 'shared',
-): Promise<StorePoint> {
-  const onIdleError = (err: Error) => log.warn({ err, point: name }, 'a connection to the index broke');
-  const opened = await openIndex(index, { hold, onIdleError });
-  const point: StorePoint = {
-    now,
-    random,
-    log,
-    metrics,
-    receipts,
-    name,
-    blobs,
-    index: opened,
-    lossFound: (archive) => lossFound(point, archive),
-  };
-  return point;
 }
 
 /** An index that is behind its store point is corrected before anybody is answered from it. */
@@ -157,7 +146,7 @@ export type ReindexOptions = Ports & {
 
 /** `holdfast-server reindex`: makes the index of a store point anew, from nothing but the store point. */
 export async function reindex({ point: config, onEvent, signal, ...ports }: ReindexOptions): Promise<RebuildResult> {
-  const point = await openPoint(ports, config, () => {}, 'alone');
+  const { point } = await openPoint(ports, config, () => {}, 'alone');
   try {
     const result = await rebuildIndex(point, { fromNothing: true, onEvent, signal });
     await countGeneration(point);

@@ -13,6 +13,7 @@ const TABLES: readonly (keyof IndexTables)[] = [
   'lost_links',
   'collections',
   'jobs',
+  'troubles',
 ];
 
 /** Forgets everything: it is about to be made anew from the store point. */

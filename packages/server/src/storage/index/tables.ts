@@ -7,6 +7,7 @@
 import { type Generated, sql } from 'kysely';
 import type { DatabaseConfig } from '../../config.ts';
 import type { Steps } from '../../database/migrate.ts';
+import type { Trouble } from './troubles.ts';
 
 export type Kind = DatabaseConfig['kind'];
 
@@ -22,6 +23,7 @@ export type IndexTables = {
   lost_links: LostLinkRow;
   collections: CollectionRow;
   jobs: JobRow;
+  troubles: TroubleRow;
 };
 
 /** Facts about the whole store point. */
@@ -144,6 +146,9 @@ export type JobRow = {
   started: number;
   renewed: number;
 };
+
+/** What maintenance concluded; see troubles.ts. */
+export type TroubleRow = { archive: number; code: Trouble; job: string; since: number };
 
 export const indexSteps = (kind: Kind): Steps => ({
   '0001_index': async (db, t) => {
@@ -290,6 +295,25 @@ export const indexSteps = (kind: Kind): Steps => ({
       .addColumn('renewed', t.integer, (c) => c.notNull())
       .addPrimaryKeyConstraint('jobs_pk', ['archive', 'lane'])
       .modifyEnd(end)
+      .execute();
+  },
+
+  '0002_troubles': async (db, t) => {
+    await db.schema
+      .createTable('troubles')
+      .addColumn('archive', t.integer, (c) => c.notNull())
+      .addColumn('code', t.text, (c) => c.notNull())
+      .addColumn('job', t.text, (c) => c.notNull())
+      .addColumn('since', t.integer, (c) => c.notNull())
+      .addPrimaryKeyConstraint('troubles_pk', ['archive', 'code', 'job'])
+      .modifyEnd(t.strict)
+      .execute();
+    // Health asks for any that is suspended
+    await db.schema
+      .createIndex('archives_suspended')
+      .on('archives')
+      .column('suspended')
+      .where(sql.ref('suspended'), '=', sql.lit(1))
       .execute();
   },
 });

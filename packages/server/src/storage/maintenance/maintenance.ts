@@ -17,6 +17,7 @@ import { findCollection } from '../index/jobs.ts';
 import { unspreadLosses } from '../index/lost.ts';
 import { forgetAnnouncements } from '../index/packs.ts';
 import { endSilentSessions, forgetSessions } from '../index/sessions.ts';
+import { conclude, type Trouble } from '../index/troubles.ts';
 import { SESSION_ROWS_MS, SESSION_SILENCE_MS } from '../limits.ts';
 import type { StorePoint } from '../store-point.ts';
 import { collect } from './collect.ts';
@@ -121,20 +122,39 @@ async function runOne(
   archive: Archive,
   job: JobName,
   policyOf: PolicyOf,
-  { onEvent, signal }: OneOptions,
+  options: OneOptions,
 ): Promise<void> {
+  const { signal } = options;
+  let hasRun = true;
+  const onEvent: OnEvent = (event) => {
+    if (event.kind === 'skipped') hasRun = false;
+    options.onEvent(event);
+  };
   const emit: Run['emit'] = (event) => onEvent({ ...event, job, archive: toHex(archive.id) });
   try {
     emit({ kind: 'started' });
     const result = await perform(point, archive, job, policyOf, { onEvent, signal });
+    if (hasRun) await note(point, archive, { code: 'maintenance_failed', job }, false);
     if (result !== null) emit({ kind: 'finished', result });
   } catch (error) {
     if (signal?.aborted) throw error;
     if (error instanceof LaneLost) emit({ kind: 'skipped', why: 'busy' });
     else if (error instanceof UnreadableTrees) emit({ kind: 'alert', alert: 'collect_unsafe', message: unsafe(error) });
-    else emit({ kind: 'failed', error });
+    else {
+      emit({ kind: 'failed', error });
+      await note(point, archive, { code: 'maintenance_failed', job }, true).catch((err: unknown) =>
+        point.log.error({ err, job }, 'that a job failed could not be noted'),
+      );
+    }
   }
 }
+
+const note = (
+  { index, now }: StorePoint,
+  { number }: Archive,
+  trouble: { code: Trouble; job?: JobName },
+  isSo: boolean,
+): Promise<void> => index.write((on) => conclude(on, number, trouble, isSo, now()));
 
 const unsafe = (error: UnreadableTrees): string =>
   `${error.message}, so nothing can be called dead: run "verify", let every device back up once, then collect again`;
@@ -198,10 +218,22 @@ async function collectAll(run: Run): Promise<Result> {
     run.emit({ kind: 'skipped', why: 'stopped' });
     return null;
   }
-  const outcome = await collect(run);
+  const outcome = await safely(run, collect);
   if (outcome.kind === 'done') return outcome.result;
   run.emit({ kind: 'waiting', sessions: outcome.sessions });
   return null;
+}
+
+/** Keeps whether what snapshots need could be made out. */
+async function safely<T>(run: Run, work: (run: Run) => Promise<T>): Promise<T> {
+  try {
+    const result = await work(run);
+    await note(run.point, run.archive, { code: 'collect_unsafe' }, false);
+    return result;
+  } catch (error) {
+    if (error instanceof UnreadableTrees) await note(run.point, run.archive, { code: 'collect_unsafe' }, true);
+    throw error;
+  }
 }
 
 async function resume(point: StorePoint, archive: Archive, options: OneOptions): Promise<Result> {

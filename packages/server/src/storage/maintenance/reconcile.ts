@@ -11,6 +11,7 @@ import { markLost } from '../index/lost.ts';
 import { findPack, isAnnounced, type Pack, pageOfPackNames, updatePack } from '../index/packs.ts';
 import { findSnapshot, snapshotIds } from '../index/snapshots.ts';
 import { PACK_STATE, SNAPSHOT_STATE } from '../index/tables.ts';
+import { conclude } from '../index/troubles.ts';
 import { FREE_UNKNOWN, FREE_VANISHED, RECONCILE_SHARE } from '../limits.ts';
 import {
   adoptPack,
@@ -89,8 +90,10 @@ export type ReconcileResult = {
 export async function reconcile(run: Run, { rebuild = false }: ReconcileOptions = {}): Promise<ReconcileResult> {
   const result = { packs: 0, adoptedPacks: 0, vanishedPacks: 0, lostChunks: 0, adoptedSnapshots: 0, stopped: 0 };
   const differences = await confirmed(run, await listDifferences(run, result));
-  if (!rebuild && isTooDifferent(result.packs, differences)) {
-    result.stopped = 1;
+  result.stopped = !rebuild && isTooDifferent(result.packs, differences) ? 1 : 0;
+  const stopped = { code: 'reconcile_stopped' } as const;
+  await run.step((on) => conclude(on, run.archive.number, stopped, result.stopped === 1, run.point.now()));
+  if (result.stopped === 1) {
     const message = `${differences.length} of ${result.packs} packs differ between store point and index; nothing was changed. Check that the right storage is mounted and whole, then run "holdfast-server reindex"`;
     run.emit({ kind: 'alert', alert: 'reconcile_stopped', message, data: { differences: differences.length } });
     return result;
@@ -229,6 +232,8 @@ async function reconcileSnapshots(run: Run, result: ReconcileResult): Promise<vo
   }
   const vanished: string[] = [];
   for (const id of expected) if (await hasVanished(run, Uint8Array.fromHex(id))) vanished.push(id);
+  const trouble = { code: 'snapshots_vanished' } as const;
+  await run.step((on) => conclude(on, archive.number, trouble, vanished.length > 0, point.now()));
   if (vanished.length > 0) {
     const message = `${vanished.length} snapshots are gone from the store point; what they refer to is kept`;
     run.emit({ kind: 'alert', alert: 'snapshots_vanished', message, data: { snapshots: vanished } });

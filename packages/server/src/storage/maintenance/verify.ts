@@ -12,6 +12,7 @@ import { unmarkLost } from '../index/lost.ts';
 import { findPack, type Pack, packsToVerify, updatePack } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
 import { PACK_STATE } from '../index/tables.ts';
+import { conclude } from '../index/troubles.ts';
 import { isDamage, isMissing, newSha256 } from '../pack-tables.ts';
 import { loseRowsOf } from './reconcile.ts';
 import type { Run } from './run.ts';
@@ -47,6 +48,8 @@ export async function verify(run: Run): Promise<VerifyResult> {
       ...(seconds > 0 && { rate: result.bytes / seconds }),
     });
   }
+  const disagrees = { code: 'index_disagrees' } as const;
+  await run.step((on) => conclude(on, archive.number, disagrees, result.wrongRows > 0, point.now()));
   return result;
 }
 
