@@ -101,6 +101,7 @@ export const SCENARIOS = {
     places: [
       'commit delete from jobs',
       'commit delete from snapshots',
+      'commit delete from troubles',
       'commit insert into audit_head',
       'commit insert into jobs',
       'commit insert into point',
@@ -117,6 +118,7 @@ export const SCENARIOS = {
       'statement delete from packs',
       'statement delete from sessions',
       'statement delete from snapshots',
+      'statement delete from troubles',
       'statement insert into audit_head',
       'statement insert into chunks',
       'statement insert into collections',
@@ -218,6 +220,7 @@ export const SCENARIOS = {
     places: [
       'commit delete from jobs',
       'commit delete from point',
+      'commit delete from troubles',
       'commit insert into archives',
       'commit insert into audit_head',
       'commit insert into jobs',
@@ -236,6 +239,7 @@ export const SCENARIOS = {
       'statement delete from point',
       'statement delete from sessions',
       'statement delete from snapshots',
+      'statement delete from troubles',
       'statement insert into archives',
       'statement insert into audit_head',
       'statement insert into chunks',
