@@ -4,10 +4,10 @@
 // ids of chunks by their first 16 bytes: HMAC output does not collide there by chance, and a device that plants two
 // chunks with one beginning only reaches its own archive, where it could plant wrong content anyway.
 
+import type { Warning } from '@holdfast/protocol/warnings.ts';
 import { type Generated, sql } from 'kysely';
 import type { DatabaseConfig } from '../../config.ts';
 import type { Steps } from '../../database/migrate.ts';
-import type { Trouble } from './troubles.ts';
 
 export type Kind = DatabaseConfig['kind'];
 
@@ -146,6 +146,12 @@ export type JobRow = {
   started: number;
   renewed: number;
 };
+
+/** What a run of maintenance may conclude. */
+export type Trouble = Extract<
+  Warning,
+  'reconcile_stopped' | 'snapshots_vanished' | 'collect_unsafe' | 'index_disagrees' | 'maintenance_failed'
+>;
 
 /** What maintenance concluded; see troubles.ts. */
 export type TroubleRow = { archive: number; code: Trouble; job: string; since: number };

@@ -3,11 +3,7 @@
 
 import type { Warning } from '@holdfast/protocol/warnings.ts';
 import type { On } from './open-index.ts';
-
-export type Trouble = Extract<
-  Warning,
-  'reconcile_stopped' | 'snapshots_vanished' | 'collect_unsafe' | 'index_disagrees' | 'maintenance_failed'
->;
+import type { Trouble } from './tables.ts';
 
 /** `job` tells apart what several jobs may have, each for itself. */
 export async function conclude(
