@@ -21,6 +21,8 @@ export const CODES = {
   dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
   dump_foreign: 'This kit belongs to another server than the dump.',
   recover_not_empty: 'The target holds a server already; recover into an empty data folder and an empty database.',
+  recover_unfinished:
+    'A recovery was cut off here: repeat "holdfast-server recover" with kit and dump; it begins again by itself.',
   maintenance_held:
     'Retention and collect are off since a recovery: look at the archives, then run "holdfast-server maintain --enable".',
   user_missing: 'No user has this name.',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { bootstrap } from './authority/bootstrap.ts';
 import type { AuthorityContext } from './authority/context.ts';
+import { isUnfinished } from './authority/dump/unfinished.ts';
 import { createKeystore, type Keystore, keystoreExists, openKeystore } from './authority/keyring/keystore.ts';
 import type { AuthorityTables } from './authority/tables.ts';
 import type { ServerConfig } from './config.ts';
@@ -26,16 +27,18 @@ export async function openFoundation(
   const isNew = !keystoreExists(config.keystoreDir);
   if (isNew && !options.create) throw new ServerError('keystore_missing', { data: { dataDir: config.dataDir } });
   await makePrivateFolder(config.dataDir);
-  const keystore = isNew ? await createKeystore(config.keystoreDir, now()) : await openKeystore(config.keystoreDir);
   const database = openDatabase<AuthorityTables>(config.database, {
     ...(options.onIdleError && { onIdleError: options.onIdleError }),
   });
   const context: AuthorityContext = { database, now, random: (length) => randomBytes(length) };
   try {
+    if (await isUnfinished(database))
+      throw new ServerError('recover_unfinished', { data: { dataDir: config.dataDir } });
+    const keystore = isNew ? await createKeystore(config.keystoreDir, now()) : await openKeystore(config.keystoreDir);
     await bootstrap(context);
+    return { keystore, context, isNew, close: () => database.close() };
   } catch (error) {
     await database.close();
     throw error;
   }
-  return { keystore, context, isNew, close: () => database.close() };
 }

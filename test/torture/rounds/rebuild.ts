@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer } from '../../../scripts/processes.ts';
-import type { End } from '../faults/faults.ts';
+import type { Death, End } from '../faults/faults.ts';
 import { requireWholeFiles } from '../support/leftovers.ts';
 import type { Random } from '../support/random.ts';
 import { changeTree } from '../support/tree.ts';
@@ -76,16 +76,21 @@ export async function dumpDies(world: World, end: End): Promise<string> {
   return asWord(died);
 }
 
+/** In the middle of filling the database. */
+const HALF_RECOVERED: Death = {
+  step: 'statement',
+  nth: 1,
+  when: 'after',
+  place: 'recover statement insert into users',
+};
+
+/** It is killed twice, the second time where `end` says, so that clearing away what the first left is hit too. */
 export async function recoverDies(world: World, random: Random, end: End): Promise<string> {
   let died = false;
   await loseMachine(world, random, async (args) => {
-    const first = await world.onServer(args, end);
-    died = first.signal === 'SIGKILL';
-    if (!died) return void answer(first);
-    // It says itself that it wants an empty folder: it never overwrites a server
-    rmSync(world.data, { recursive: true });
-    mkdirSync(world.data, { mode: 0o700 });
-    answer(await world.onServer(args));
+    const first = await world.onServer(args, { death: HALF_RECOVERED });
+    assert.equal(first.signal, 'SIGKILL', first.stdout);
+    died = await dying(world, args, end);
   });
   await goesOn(world, random);
   requireWholeFiles(world.data);

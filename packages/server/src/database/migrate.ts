@@ -64,11 +64,14 @@ function failure(cause: unknown, step: string | undefined): ServerError {
 
 /** The steps that ran on this database, in order; none when it is new. */
 export async function appliedSteps<S>(database: Database<S>): Promise<string[]> {
+  if (!(await hasTable(database, 'kysely_migration'))) return [];
   const db = database.kysely as unknown as Kysely<{ kysely_migration: { name: string } }>;
-  const { config } = database;
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  const isOurs = (schema: string | undefined) => config.kind === 'sqlite' || schema === config.schema;
-  if (!tables.some((t) => t.name === 'kysely_migration' && isOurs(t.schema))) return [];
   const rows = await db.selectFrom('kysely_migration').select('name').orderBy('name').execute();
   return rows.map((r) => r.name);
+}
+
+export async function hasTable<S>({ kysely, config }: Database<S>, name: string): Promise<boolean> {
+  const tables = await kysely.introspection.getTables({ withInternalKyselyTables: true });
+  const isOurs = (schema: string | undefined) => config.kind === 'sqlite' || schema === config.schema;
+  return tables.some((table) => table.name === name && isOurs(table.schema));
 }

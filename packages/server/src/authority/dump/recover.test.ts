@@ -8,17 +8,20 @@ import { createClient } from '@holdfast/protocol/client.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
 import type { DatabaseConfig } from '../../config.ts';
-import { appliedSteps } from '../../database/migrate.ts';
-import { openDatabase } from '../../database/open.ts';
+import { appliedSteps, migrate } from '../../database/migrate.ts';
+import { type Database, openDatabase } from '../../database/open.ts';
 import { onBothDatabases } from '../../database/testing/both.ts';
 import { makeDump } from '../../jobs.ts';
 import { refusedWith } from '../../testing/refused.ts';
 import { startTestServer, type TestDevice, type TestServer } from '../../testing/test-server.ts';
 import { pinnedTransport } from '../../testing/transport.ts';
-import { createKeystore } from '../keyring/keystore.ts';
+import { GENESIS } from '../audit/audit.ts';
+import { createKeystore, openKeystore } from '../keyring/keystore.ts';
 import { makeKit } from '../keyring/kit.ts';
+import { AUTHORITY_STEPS } from '../migrations.ts';
 import { type AuthorityTables, DUMP_ORDER } from '../tables.ts';
 import { recover } from './recover.ts';
+import { markUnfinished } from './unfinished.ts';
 import { writeDump } from './write-dump.ts';
 
 onBothDatabases('recovery', (fresh) => {
@@ -50,6 +53,15 @@ onBothDatabases('recovery', (fresh) => {
     const keystoreDir = join(dataDir, 'keystore');
     const options = { kitFile, words, dumpFile, dataDir, keystoreDir, database, now: Date.now() };
     return { dataDir, keystoreDir, options };
+  };
+  type Target = ReturnType<typeof target>;
+  const inDatabase = async (
+    { database }: Target['options'],
+    work: (opened: Database<AuthorityTables>) => Promise<void>,
+  ): Promise<void> => {
+    const opened = openDatabase<AuthorityTables>(database);
+    await work(opened);
+    await opened.close();
   };
   const sqliteIn = (dataDir: string): DatabaseConfig => ({ kind: 'sqlite', file: join(dataDir, 'authority.db') });
 
@@ -119,6 +131,42 @@ onBothDatabases('recovery', (fresh) => {
     await assert.rejects(recover(options), refusedWith('recover_not_empty'));
     await assert.rejects(recover({ ...options, keystoreDir: t.config.keystoreDir }), refusedWith('recover_not_empty'));
     await device.client.call(deviceRoutes.context, {});
+  });
+
+  test('one that was killed is repeated, wherever it was; until then no server starts there', async () => {
+    const killed: Record<string, (made: Target) => Promise<void>> = {
+      'with nothing in the database': async ({ options }) => inDatabase(options, markUnfinished),
+      'with half of the tables': async ({ options }) =>
+        inDatabase(options, async (database) => {
+          await markUnfinished(database);
+          await migrate(database, AUTHORITY_STEPS);
+          await database.kysely.insertInto('audit_head').values({ id: 1, sequence: 0, hash: GENESIS }).execute();
+        }),
+      'with all but the end': async ({ options }) => {
+        await recover(options);
+        await inDatabase(options, markUnfinished);
+      },
+    };
+    for (const [when, leave] of Object.entries(killed)) {
+      const database = await fresh();
+      const made = target(database);
+      await leave(made);
+      const { dataDir, options } = made;
+      await assert.rejects(startTestServer({ dataDir, database }), refusedWith('recover_unfinished'), when);
+      await recover(options);
+      const again = await startTestServer({ dataDir, database });
+      await again.signIn(user);
+      await again.close();
+      await assert.rejects(recover(options), refusedWith('recover_not_empty'), when);
+    }
+  });
+
+  test('repeated over the keystore of another server, it is refused, and that keystore stays', async () => {
+    const made = target(await fresh());
+    const strange = await createKeystore(made.keystoreDir, Date.now());
+    await inDatabase(made.options, markUnfinished);
+    await assert.rejects(recover(made.options), refusedWith('recover_not_empty'));
+    assert.equal((await openKeystore(made.keystoreDir)).serverId, strange.serverId);
   });
 
   test('every table of the database is in the dump', async () => {

@@ -2,12 +2,14 @@
  * Recovery: kit and dump make the authority again, on any machine and either database.
  *
  *     open the kit with the words, the dump with the kit's recovery key
- *     migrate an empty database to where the dump was, put the rows back in one transaction
+ *     mark the empty database as unfinished, migrate it to where the dump was, put the rows back in one transaction
  *     migrate to this version; end all sessions; hold maintenance until an administrator looks
- *     write the keystore, last: with it the data folder is a server
+ *     write the keystore
+ *     take the mark away: from now on this is a server
  *
  * Devices find the same CA and their own credentials, so they come back without enrolling. A recovery that fails leaves the
- * target as empty as it found it.
+ * target as empty as it found it. One that was killed is repeated: it empties a database that bears the mark, and begins again;
+ * no server starts on one (foundation.ts).
  */
 
 import { createReadStream, existsSync } from 'node:fs';
@@ -18,6 +20,7 @@ import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { type Kysely, sql } from 'kysely';
 import type { DatabaseConfig } from '../../config.ts';
+import { lockDataFolder } from '../../data-lock.ts';
 import { appliedSteps, migrate } from '../../database/migrate.ts';
 import { type Database, openDatabase } from '../../database/open.ts';
 import { ServerError } from '../../errors.ts';
@@ -30,6 +33,7 @@ import { holdMaintenance } from '../maintenance-hold.ts';
 import { AUTHORITY_STEPS } from '../migrations.ts';
 import { type AuthorityTables, DUMP_ORDER } from '../tables.ts';
 import { type Cell, type DumpHeader, type DumpItem, decodeDump } from './dump-format.ts';
+import { isUnfinished, markFinished, markUnfinished } from './unfinished.ts';
 
 export type RecoverOptions = {
   readonly kitFile: string;
@@ -51,19 +55,35 @@ export type Recovered = {
 
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const kit = await openKit(options.kitFile, options.words);
-  if (keystoreExists(options.keystoreDir)) throw new ServerError('recover_not_empty');
   await makePrivateFolder(options.dataDir);
-  const database = openDatabase<AuthorityTables>(options.database);
+  const lock = lockDataFolder(options.dataDir);
   try {
-    if ((await appliedSteps(database)).length > 0) throw new ServerError('recover_not_empty');
-    const recovered = await fill(database, options, kit.recoveryIdentity);
+    const database = await emptyDatabase(options);
+    const recovered = await fill(database, options, kit.recoveryIdentity).catch(async (error: unknown) => {
+      await clear(database);
+      throw error;
+    });
+    await markFinished(database);
     await database.close();
     return recovered;
+  } finally {
+    lock.release();
+  }
+}
+
+/** A new one, or one that a recovery did not finish. */
+async function emptyDatabase({ database: config, keystoreDir }: RecoverOptions): Promise<Database<AuthorityTables>> {
+  const database = openDatabase<AuthorityTables>(config);
+  try {
+    if (await isUnfinished(database)) {
+      await clear(database);
+      return openDatabase<AuthorityTables>(config);
+    }
+    const isNew = !keystoreExists(keystoreDir) && (await appliedSteps(database)).length === 0;
+    if (!isNew) throw new ServerError('recover_not_empty');
+    return database;
   } catch (error) {
-    const ours = !(error instanceof ServerError && error.code === 'recover_not_empty');
-    if (ours && options.database.kind === 'postgres') await dropSchema(database, options.database.schema);
     await database.close();
-    if (ours && options.database.kind === 'sqlite') await removeSqlite(options.database.file);
     throw error;
   }
 }
@@ -73,15 +93,22 @@ async function fill(
   options: RecoverOptions,
   recoveryIdentity: string,
 ): Promise<Recovered> {
+  await markUnfinished(database);
   const loaded = await load(database, readDump(options.dumpFile, recoveryIdentity));
   await migrate(database, AUTHORITY_STEPS);
   const auditEntries = await verifyChain(database.kysely);
   await afterwards(database, loaded.header, options.now);
-  await restoreKeystore(options.keystoreDir, loaded.files);
+  await restoreKeystore(options.keystoreDir, loaded);
   return { serverId: loaded.header.serverId, dumpMade: loaded.header.made, rows: loaded.rows, auditEntries };
 }
 
-async function restoreKeystore(folder: string, files: Loaded['files']): Promise<void> {
+/** One that is there already is that of the unfinished recovery, or another server's, which is never touched. */
+async function restoreKeystore(folder: string, { header, files }: Loaded): Promise<void> {
+  if (keystoreExists(folder)) {
+    const { serverId } = await openKeystore(folder);
+    if (serverId !== header.serverId) throw new ServerError('recover_not_empty');
+    return;
+  }
   await writeKeystore(folder, files);
   try {
     await openKeystore(folder);
@@ -159,10 +186,11 @@ async function* readDump(file: string, identity: string): AsyncGenerator<DumpIte
   }
 }
 
-/** Both take out what a failed recovery put into a database that was empty before. */
-const dropSchema = (database: Database<AuthorityTables>, schema: string) =>
-  sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.kysely);
-
-async function removeSqlite(file: string): Promise<void> {
-  for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
+/** Takes out all that a recovery put into a database that was empty before, and closes it. */
+async function clear(database: Database<AuthorityTables>): Promise<void> {
+  const { config, kysely } = database;
+  if (config.kind === 'postgres') await sql`drop schema if exists ${sql.id(config.schema)} cascade`.execute(kysely);
+  await database.close();
+  if (config.kind === 'sqlite')
+    for (const suffix of ['', '-wal', '-shm']) await rm(config.file + suffix, { force: true });
 }
