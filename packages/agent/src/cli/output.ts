@@ -19,7 +19,7 @@ export type Output = {
   /** One event while a long command runs; only programs see it. */
   event(name: string, fields: object): void;
   error(error: unknown): void;
-  /** Begins a bar with rate and time left; it shows nothing where nobody watches. */
+  /** Begins a bar with rate and time left; where nobody watches there are only the lines that it is given to say. */
   progress(title: string): Promise<Progress>;
 };
 
@@ -51,7 +51,8 @@ export function createOutput({ stdout, stderr }: Streams, { json, plain, debug, 
     progress: async (title) => {
       const progress = await import('./progress.ts');
       if (json) return progress.eventProgress(title, document, now);
-      return stderr.isTTY && !plain ? progress.barProgress(title, stderr, now) : progress.NO_PROGRESS;
+      if (stderr.isTTY && !plain) return progress.barProgress(title, stderr, now);
+      return progress.noBar((text) => print(stderr, text));
     },
   };
 }

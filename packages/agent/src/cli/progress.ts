@@ -1,11 +1,12 @@
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration } from '../limits/units.ts';
 import { printable } from './printable.ts';
+import { inWords } from './words.ts';
 
 /** How far a long command has come. Counts only grow; a total may grow too while the walk goes on. */
 export type Progress = {
   update(state: ProgressState): void;
-  /** One line above the bar. */
+  /** One line above the bar, also where there is none. */
   say(text: string): void;
   stop(): void;
 };
@@ -26,7 +27,7 @@ export type ProgressState = {
 const WINDOW_MS = 10_000;
 const EVENT_EVERY_MS = 500;
 
-export const NO_PROGRESS: Progress = { update: () => {}, say: () => {}, stop: () => {} };
+export const noBar = (say: Progress['say']): Progress => ({ update: () => {}, say, stop: () => {} });
 
 export function barProgress(title: string, stream: NodeJS.WritableStream, now: () => number): Progress {
   const rate = createRate(now);
@@ -92,7 +93,7 @@ export function createRate(now: () => number): (bytes: number) => number | null 
 }
 
 export function describe(state: ProgressState, rate: number | null): string {
-  if (state.waiting) return `waiting: ${state.waiting}`;
+  if (state.waiting) return `waiting: ${inWords(state.waiting)}`;
   const { bytesDone, bytesTotal, filesDone, filesTotal, unit = 'files' } = state;
   const percent = bytesTotal ? `${Math.floor((Math.min(bytesDone, bytesTotal) / bytesTotal) * 100)}%` : null;
   const left = secondsLeft(state, rate);

@@ -63,16 +63,10 @@ export type RunObserver = {
 export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
   // Several destinations meet the same entries
   const skipped = new Map<string, LeftOut>();
-  let isWaiting = false;
   const notes: string[] = [];
   emit({ kind: 'begins', set: set.name });
   return {
     onEvent(event) {
-      if (event.kind === 'waiting') isWaiting = true;
-      else if (isWaiting) {
-        isWaiting = false;
-        emit({ kind: 'waiting', why: null });
-      }
       if (event.kind === 'skipped' && skipped.size < LISTED) {
         skipped.set(Buffer.from(event.path).toString('latin1'), leftOut(event));
       }

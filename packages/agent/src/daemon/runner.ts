@@ -40,10 +40,14 @@ export type RunRequest = {
 export class Runner {
   running: Running | null = null;
   private readonly options: RunnerOptions;
+  /** Whose run it is. */
+  private request: RunRequest | null = null;
 
   constructor(options: RunnerOptions) {
     this.options = options;
-    options.link.onWait((why) => this.notice({ waiting: why }));
+    options.link.onWait((why) => {
+      if (this.request !== null) this.observe(this.request, { kind: 'waiting', why });
+    });
   }
 
   /** Watches before it walks, so that what changes meanwhile is seen; a failed run gives back what it took. */
@@ -52,6 +56,7 @@ export class Runner {
     const { watcher, time, link, onEvent } = this.options;
     const known = request.walk === 'changed' ? watcher.take(set.id) : null;
     const walk: Walk = known === null ? 'everything' : 'changed';
+    this.request = request;
     this.running = { ...NOTHING, set: set.name, startedAt: time.now(), walk };
     onEvent({ kind: 'run', set: set.name, walk, because: request.because });
     try {
@@ -64,6 +69,7 @@ export class Runner {
       if (isOffline(codeOf(explained) ?? '')) link.wentOffline((explained as Error).message);
       throw explained;
     } finally {
+      this.request = null;
       this.running = null;
     }
   }

@@ -20,6 +20,8 @@ export type RunOptions = {
   readonly input?: string;
   /** Sends a signal as soon as the command has printed something like this. */
   readonly stop?: { readonly when: RegExp; readonly signal: 'SIGINT' | 'SIGTERM' };
+  /** Sees what it says beside its result as it says it. */
+  readonly onNote?: (text: string) => void;
 };
 
 /** `line` begins with `holdfast`. */
@@ -32,13 +34,13 @@ export function runLine(shell: Shell, line: string, options: RunOptions = {}): P
 export async function runWords(
   shell: Shell,
   words: readonly string[],
-  { input = '', stop }: RunOptions = {},
+  { input = '', stop, onNote }: RunOptions = {},
 ): Promise<Ran> {
   let signal: (name: 'SIGINT' | 'SIGTERM') => void = () => {};
   const stdout = collector((text) => {
     if (stop?.when.test(text)) signal(stop.signal);
   });
-  const stderr = collector();
+  const stderr = collector(onNote);
   const code = await runCli(words, {
     config: configOf(shell),
     stdin: Readable.from([Buffer.from(input)]) as unknown as NodeJS.ReadableStream,

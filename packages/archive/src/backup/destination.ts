@@ -112,7 +112,9 @@ export class Destination {
     for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       signal.throwIfAborted();
       try {
-        return await call();
+        const answer = await call();
+        if (waited > 0) onEvent({ kind: 'waiting', why: null, ms: 0 });
+        return answer;
       } catch (error) {
         if (!(error instanceof ArchiveError) || !error.retryable || waited >= PATIENCE) throw error;
         onEvent({ kind: 'waiting', why: error.code, ms: wait });

@@ -1,5 +1,6 @@
 /** What a backup is asked for, what it tells while it works, and what comes out. */
 import type { ArchiveEndpoint } from '../endpoint/endpoint.ts';
+import type { ArchiveErrorCode } from '../errors.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import type { SignMessage } from '../keys/snapshot.ts';
 import type { Exclusions, SourceModule } from '../source/source.ts';
@@ -64,8 +65,8 @@ export type BackupEvent =
     }
   | { readonly kind: 'skipped'; readonly path: Uint8Array; readonly reason: string }
   | { readonly kind: 'pack'; readonly bytes: number; readonly result: 'stored' | 'exists' }
-  /** The destination does not answer; the run goes on when it does. */
-  | { readonly kind: 'waiting'; readonly why: string; readonly ms: number }
+  /** The destination does not answer, and is asked again after `ms`; `null`: it answered, and the run goes on. */
+  | { readonly kind: 'waiting'; readonly why: ArchiveErrorCode | null; readonly ms: number }
   | { readonly kind: 'session'; readonly epoch: number; readonly renewed: boolean }
   /** The destination lacks chunks that were thought to be there; they are stored again. */
   | { readonly kind: 'missing'; readonly ids: number; readonly round: number }

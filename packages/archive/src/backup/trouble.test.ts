@@ -278,7 +278,8 @@ describe('a session that ends', () => {
     assert.equal(result.kind, 'committed');
     assert.deepEqual(
       f.ofKind('waiting').map(({ why }) => why),
-      ['store_unavailable'],
+      ['store_unavailable', null],
+      'and that it goes on',
     );
   });
 });

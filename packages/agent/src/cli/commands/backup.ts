@@ -10,6 +10,8 @@ import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { waitTeller } from '../wait-teller.ts';
+import { reasonInWords } from '../words.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {
   const { out, clock } = context;
@@ -36,15 +38,16 @@ type How = { readonly allFolders: boolean; readonly gentle: boolean };
 async function runWatched(context: Context, sets: readonly BackupSet[], how: How): Promise<readonly RunReport[]> {
   const { out, signal } = context;
   const progress = await out.progress('backup');
+  const waits = waitTeller(progress);
   const onEvent = (event: RunEvent): void => {
     if (event.kind === 'progress') {
-      progress.update(event);
+      progress.update({ ...event, waiting: waits.why });
       return;
     }
     const { kind, ...fields } = event;
     out.event(kind, fields);
     if (kind === 'note') progress.say(event.text);
-    if (kind === 'waiting' && event.why !== null) progress.say(`waiting: ${event.why}`);
+    if (kind === 'waiting') waits.tell(event.why);
   };
   try {
     const request = { do: 'backup', sets: sets.map(({ id }) => id), ...how } as const;
@@ -73,7 +76,7 @@ function show({ out }: Context, report: RunReport): void {
   }
   if (skippedCount === 0) return;
   out.line(leftOut(report));
-  for (const { path, reason } of skipped.slice(0, SHOWN)) out.line(`  ${path} (${reason})`);
+  for (const { path, reason } of skipped.slice(0, SHOWN)) out.line(`  ${path} (${reasonInWords(reason)})`);
   if (skippedCount > SHOWN) out.line(`  and ${count(skippedCount - SHOWN)} more; --json lists them`);
 }
 

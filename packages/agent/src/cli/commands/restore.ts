@@ -21,6 +21,7 @@ import { type CommandModule, type Input, isSet, textOption } from '../command.ts
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { inWords, reasonInWords } from '../words.ts';
 
 /** One call of the engine: a tree, what of it, and where to. */
 type Job = {
@@ -114,7 +115,7 @@ function tell(event: RestoreEvent, { out }: Context, progress: Awaited<ReturnTyp
     progress.update({ bytesDone: done.bytes, bytesTotal: total.bytes, filesDone: done.files, filesTotal: total.files });
   } else if (event.kind === 'skipped') out.event('skipped', { ...event, kind: undefined, ...pathFields(event.path) });
   else if (event.kind === 'damaged') {
-    progress.say(`damaged: ${shownPath(event.path)} (${event.code})`);
+    progress.say(`damaged: ${shownPath(event.path)} (${inWords(event.code)})`);
     out.event('damaged', { ...pathFields(event.path), code: event.code });
   }
 }
@@ -160,20 +161,20 @@ function show({ out, clock }: Context, { job, result }: Done): void {
   list(
     out,
     'Not restored:',
-    lost.map(({ path, reason, detail }) => `${shownPath(path)} (${reason}${detail && `: ${detail}`})`),
+    lost.map(({ path, reason, detail }) => `${shownPath(path)} (${reasonInWords(reason, detail)})`),
     lost.length,
   );
   list(
     out,
     'Restored, but not in every attribute:',
-    flawed.map(({ path, reason }) => `${shownPath(path)} (${reason})`),
+    flawed.map(({ path, reason }) => `${shownPath(path)} (${reasonInWords(reason)})`),
     flawed.length,
   );
   if (skippedCount > result.skipped.length) out.line(`${count(skippedCount)} such entries in all.`);
   list(
     out,
     `${count(damagedCount)} are damaged in the archive:`,
-    result.damaged.map(({ path, code }) => `${shownPath(path)} (${code})`),
+    result.damaged.map(({ path, code }) => `${shownPath(path)} (${inWords(code)})`),
     damagedCount,
   );
 }

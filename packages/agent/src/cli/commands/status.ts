@@ -13,6 +13,7 @@ import type { CommandModule } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { inWords } from '../words.ts';
 
 export const run: CommandModule['run'] = async (context) => {
   const home = homeOf(context);
@@ -65,7 +66,7 @@ function showService({ out, clock }: Context, daemon: DaemonStatus): void {
     const files = filesTotal === null ? 'looking for changes' : `${count(filesDone)} of ${count(filesTotal)} files`;
     const bytes = bytesTotal === null ? '' : `, ${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`;
     out.line(`Backing up ${running.set}: ${files}${bytes}, ${formatBytes(bytesSent)} sent.`);
-    if (running.waiting !== null) out.line(`  waiting: ${running.waiting}`);
+    if (running.waiting !== null) out.line(`  waiting: ${inWords(running.waiting)}`);
   } else if (waiting !== null && waiting.code !== 'paused') {
     const again = daemon.until === null ? '' : `; looks again ${formatDistance(daemon.until, now)}`;
     const from = waiting.since === null ? '' : ` since ${formatTime(waiting.since, clock.zone)}`;
