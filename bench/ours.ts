@@ -79,6 +79,7 @@ export function agentToServer(folder: string): OursOverTls {
         await holdfastServer(['admin', 'create', 'bench', '--data', data, '--json']),
       );
       writeFileSync(join(folder, 'password'), password, { mode: 0o600 });
+      writeFileSync(join(folder, 'own-password'), 'a password of its own', { mode: 0o600 });
       const { enrolment } = answer<{ enrolment: string }>(
         await holdfastServer(['enrolment', '--data', data, '--json']),
       );
@@ -90,6 +91,8 @@ export function agentToServer(folder: string): OursOverTls {
           'bench',
           '--password-file',
           join(folder, 'password'),
+          '--new-password-file',
+          join(folder, 'own-password'),
           '--json',
         ]),
       );

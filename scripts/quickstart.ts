@@ -3,7 +3,8 @@
  * up, changed, backed up again; both snapshots are restored elsewhere and compared with manifests taken before. All of
  * it by the real programs, all of it below the data folder.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { compareManifests, type Manifest, readManifest } from './manifest.ts';
 import { answer, holdfast, holdfastServer, ROOT, type RunningServer, startServer } from './processes.ts';
@@ -16,7 +17,7 @@ const SET = 'quickstart';
 /** Exit code of the agent (docs/guide/exit-codes.md). */
 const NOT_ENROLLED = 4;
 
-type Places = { server: string; agent: string; work: string; restored: string; password: string };
+type Places = { server: string; agent: string; work: string; restored: string; once: string; password: string };
 type Backup = {
   snapshotId: string;
   stats: { files: number; entriesRead: number; bytes: number; bytesStored: number; seconds: number };
@@ -32,6 +33,7 @@ const places: Places = {
   agent: join(options.data, 'agent'),
   work: join(options.data, 'work'),
   restored: join(options.data, 'restored'),
+  once: join(options.data, 'one-time-password'),
   password: join(options.data, 'admin-password'),
 };
 mkdirSync(options.data, { recursive: true, mode: 0o700 });
@@ -72,28 +74,33 @@ function read(): QuickstartOptions {
 
 /** What an earlier run made is used again, wherever that run ended. */
 async function prepare(places: Places): Promise<void> {
-  if (!existsSync(places.password)) await makeAdministrator(places);
   const { code } = await holdfast(places.agent, ['status', '--json']);
-  if (code === NOT_ENROLLED) await enrolThisMachine(places);
+  if (code === NOT_ENROLLED) {
+    await makeAdministrator(places);
+    await enrolThisMachine(places);
+  }
   const { sets } = answer<{ sets: { name: string }[] }>(await holdfast(places.agent, ['sets', 'list', '--json']));
   if (sets.some(({ name }) => name === SET)) return;
   mkdirSync(places.work, { recursive: true });
   answer(await holdfast(places.agent, ['sets', 'add', SET, places.work, '--no-default-exclude', '--json']));
 }
 
-async function makeAdministrator({ server: data, password: file }: Places): Promise<void> {
+async function makeAdministrator({ server: data, once, password: own }: Places): Promise<void> {
   const created = await holdfastServer(['admin', 'create', ADMIN, '--data', data, '--json']);
-  // an earlier run may have ended between making the user and keeping the password
+  // an earlier run may have ended between making the user and enrolling a device of theirs
   const made = created.code === 0 ? created : await holdfastServer(['admin', 'reset', ADMIN, '--data', data, '--json']);
   const { password } = answer<{ password: string }>(made);
-  writeFileSync(file, `${password}\n`, { mode: 0o600 });
+  writeFileSync(once, `${password}\n`, { mode: 0o600 });
+  writeFileSync(own, `${randomBytes(12).toString('base64url')}\n`, { mode: 0o600 });
   step('administrator', `user "${ADMIN}", one-time password ${password}`);
 }
 
-async function enrolThisMachine({ server: data, agent, password }: Places): Promise<void> {
+async function enrolThisMachine({ server: data, agent, once, password }: Places): Promise<void> {
   const { enrolment } = answer<{ enrolment: string }>(await holdfastServer(['enrolment', '--data', data, '--json']));
-  answer(await holdfast(agent, ['enrol', enrolment, '--user', ADMIN, '--password-file', password, '--json']));
-  step('this machine', 'enrolled as a device');
+  const passwords = ['--password-file', once, '--new-password-file', password];
+  answer(await holdfast(agent, ['enrol', enrolment, '--user', ADMIN, ...passwords, '--json']));
+  rmSync(once);
+  step('this machine', `enrolled as a device; from now on the password of "${ADMIN}" is the one in ${password}`);
 }
 
 async function mainJob({ folder }: QuickstartOptions, places: Places): Promise<boolean> {

@@ -23,6 +23,8 @@ export const CODES = {
     'The server shows a certificate of another authority than at enrolment. Nothing was sent; tell your administrator.',
   bad_answer: 'The answer is not one of a Holdfast server. Check address and proxies in between.',
   password_needed: 'Give the password with --password-stdin or --password-file, or run the command on a terminal.',
+  new_password_needed:
+    'This password is for one time. Give one of your own with --new-password-file, or run the command on a terminal.',
   passphrase_needed:
     'The archive is protected by a password of its own. Give it with --archive-password-file, or on a terminal.',
   identity_needed: 'The archive opens only with the exported key. Give the file with --identity FILE.',

@@ -3,9 +3,9 @@ import { CAPABILITY_LIFETIME_SECONDS, purpose } from './capability.ts';
 import { deviceSettings, deviceStatus } from './device-settings.ts';
 import { archiveInformation, destination, deviceContext, deviceDescription } from './enrolment-routes.ts';
 import { octets, route } from './route.ts';
-import { id16, keyLevel, ms, publicKey, recipient } from './schemas.ts';
+import { id16, keyLevel, ms, password, publicKey, recipient } from './schemas.ts';
 
-/** What an enrolled device may ask of the authority. Each call sends its credential; none takes a user's password. */
+/** What an enrolled device may ask of the authority. Each call sends its credential; what changes who gets in takes the user's password too. */
 
 /** An identity wrap is a short text in one age file. */
 export const IDENTITY_WRAP_MAX = 64 * 1024;
@@ -93,6 +93,14 @@ export const deviceRoutes = {
     }),
     errors: ['device_revoked'],
   }),
+  changePassword: route({
+    method: 'POST',
+    path: '/api/v1/device/password',
+    permission: 'device',
+    summary: "Change the password of this device's user; the user's sessions end, the devices go on.",
+    body: z.object({ current: password, next: password }),
+    errors: ['device_revoked', 'sign_in_failed', 'user_blocked', 'password_too_weak'],
+  }),
   registerArchive: route({
     method: 'POST',
     path: '/api/v1/device/archive',
@@ -140,7 +148,7 @@ export const deviceRoutes = {
     summary: "Raise the key level; the escrow wrap is removed. The user's password is asked once more.",
     body: z.object({
       level: keyLevel,
-      password: z.string().min(1).max(1024),
+      password,
       /** The public identity from now on, when a new one was made for the new level. */
       identity: z.object(publicIdentity).optional(),
     }),
@@ -148,6 +156,7 @@ export const deviceRoutes = {
     errors: [
       'device_revoked',
       'sign_in_failed',
+      'password_change_required',
       'archive_missing',
       'archive_not_ready',
       'key_level_lower',

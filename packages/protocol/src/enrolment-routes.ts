@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { route } from './route.ts';
-import { hash32, hex, id16, keyLevel, publicKey, recipient, text } from './schemas.ts';
+import { hash32, hex, id16, keyLevel, password, publicKey, recipient, text } from './schemas.ts';
 
 /** What a program may know and do before it has any credential. */
 
@@ -108,7 +108,9 @@ export const enrolmentRoutes = {
     body: z.object({
       registrationKey: z.string().max(64),
       username: text(255),
-      password: z.string().min(1).max(1024),
+      password,
+      /** A password of the user's own, which takes the place of `password`; owed where that one is for one time. */
+      newPassword: password.optional(),
       /** Make the user too, where the organization allows it. */
       signUp: z.boolean().optional(),
       device: deviceDescription.extend({
@@ -125,6 +127,7 @@ export const enrolmentRoutes = {
     errors: [
       'registration_key_invalid',
       'sign_in_failed',
+      'password_change_required',
       'user_blocked',
       'sign_up_closed',
       'username_taken',

@@ -42,7 +42,10 @@ const CASES = {
   },
   // Identity
   sign_in_failed: { status: 401, advice: 'User name or password is wrong.' },
-  password_change_required: { status: 403, advice: 'Set a password of your own first.' },
+  password_change_required: {
+    status: 403,
+    advice: 'This password is for one time: set one of your own, at enrolment or with `holdfast password`.',
+  },
   password_too_weak: {
     status: 400,
     advice: 'Choose a password of at least `data.min` characters that is neither your user name nor the one before.',

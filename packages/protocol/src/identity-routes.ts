@@ -3,7 +3,7 @@ import { deviceStatus } from './device-settings.ts';
 import { operatingSystem } from './enrolment-routes.ts';
 import { PERMISSIONS, type PermissionId } from './permissions.ts';
 import { route } from './route.ts';
-import { hash32, id16, keyLevel, ms, text } from './schemas.ts';
+import { hash32, id16, keyLevel, ms, password, text } from './schemas.ts';
 
 /** People and what administrators do with them: sign-in, users, roles, devices, the organization, the audit log. */
 
@@ -11,7 +11,6 @@ const permissionIds = Object.keys(PERMISSIONS) as [PermissionId, ...PermissionId
 
 /** User names are case-insensitive; an e-mail address is one. */
 export const username = text(255).regex(/^[^\s\p{Cc}]+$/u, 'must not contain spaces');
-export const password = z.string().min(1).max(1024);
 
 export const user = z.object({
   id: id16,

@@ -22,3 +22,5 @@ export const recipient = z
 
 export const keyLevel = z.enum(['account', 'archive-password', 'custom-key']);
 export type KeyLevel = z.infer<typeof keyLevel>;
+
+export const password = z.string().min(1).max(1024);

@@ -55,6 +55,10 @@ test('from the first start to a recovery, with nothing but the program', async (
   const reset = await json(['admin', 'reset', 'root', '--data', data]);
   assert.notEqual(reset.password, admin.password);
   await json(['user', 'create', 'ada@example.org', '--data', data]);
+  const set = (password: string) => run(['user', 'password', 'ada@example.org', '--data', data], `${password}\n`);
+  assert.match((await set('short')).stderr, /^password_too_weak/);
+  assert.match((await set('a password of her own')).stdout, /^The password of ada@example\.org is set\.$/m);
+  assert.match((await run(['user', 'password', 'nobody', '--data', data], 'x')).stderr, /^user_missing/);
   assert.match((await run(['user', 'list', '--data', data])).stdout, /ada@example\.org .*desktop-user/);
   assert.match((await run(['device', 'revoke', '123', '--data', data])).stderr, /^device_missing/);
 

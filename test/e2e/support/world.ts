@@ -69,12 +69,16 @@ export class World {
 
   /** Makes an administrator and enrols a device of theirs. */
   async device(user: string, name: string): Promise<Device> {
-    const password = join(this.folder, `${user}.password`);
+    const [once, own] = [join(this.folder, `${user}.once`), join(this.folder, `${user}.own`)];
     const made = await this.onServer('admin', 'create', user, '--json');
-    if (made.code === 0) writeFileSync(password, answer<{ password: string }>(made).password, { mode: 0o600 });
+    if (made.code === 0) {
+      writeFileSync(once, answer<{ password: string }>(made).password, { mode: 0o600 });
+      writeFileSync(own, `a password of ${user}`, { mode: 0o600 });
+    }
     const { enrolment } = answer<{ enrolment: string }>(await this.onServer('enrolment', '--json'));
     const device = new Device(join(this.folder, `device-${name}`));
-    device.ok(await device.run('enrol', enrolment, '--user', user, '--password-file', password, '--name', name));
+    const passwords = ['--password-file', made.code === 0 ? once : own, '--new-password-file', own];
+    device.ok(await device.run('enrol', enrolment, '--user', user, ...passwords, '--name', name));
     device.ok(await device.run('sets', 'add', SET, this.work, '--no-default-exclude'));
     return device;
   }

@@ -85,6 +85,7 @@ export const SCENARIOS = {
       'link data/store/archives/#/keys/0-#.age',
       'statement delete from archives',
       'statement delete from attempts',
+      'statement delete from sessions',
       'statement insert into archives',
       'statement insert into attempts',
       'statement insert into devices',

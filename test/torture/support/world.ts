@@ -5,7 +5,7 @@
  * processes that start from now on are ahead of this machine.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { compareManifests, type Difference, type Manifest, readManifest } from '../../../scripts/manifest.ts';
@@ -25,6 +25,7 @@ import { requireTidyHome } from './leftovers.ts';
 import { type Maintained, readMaintained } from './maintained.ts';
 import type { Random } from './random.ts';
 import { makeTree, type TreeSize } from './tree.ts';
+import { newUser, type User, whoIs } from './user.ts';
 
 export const SET = 'work';
 /** Several packs. */
@@ -37,7 +38,6 @@ const OWNER = process.getuid?.() === 0;
 const HANGS_MS = 180_000;
 
 /** Signs in with the password in `file`. */
-export type User = { readonly name: string; readonly file: string };
 export type Device = { readonly name: string; readonly home: string; readonly tree: string };
 export type BackupReport = {
   readonly kind: 'committed' | 'current';
@@ -63,6 +63,7 @@ export class World {
   private ports: Ports | null = null;
   private running: RunningServer | null = null;
   private words = '';
+  private admin: User | null = null;
   private enrolment = '';
   private folders = 0;
 
@@ -75,7 +76,7 @@ export class World {
   async begin(names: readonly string[] = ['laptop', 'desktop']): Promise<void> {
     await this.startServer();
     const [made, shown] = await Promise.all([this.onServer(['admin', 'create', USER]), this.onServer(['enrolment'])]);
-    writeFileSync(this.passwordFile, answer<{ password: string }>(made).password, { mode: 0o600 });
+    this.admin = newUser(this.folder, USER, answer<{ password: string }>(made).password);
     this.enrolment = answer<{ enrolment: string }>(shown).enrolment;
     for (const name of names) await this.addDevice(name);
   }
@@ -102,10 +103,6 @@ export class World {
 
   get storeDir(): string {
     return join(this.data, 'store');
-  }
-
-  get passwordFile(): string {
-    return join(this.folder, 'password');
   }
 
   /** The recovery kit's words, as the first start showed them. */
@@ -214,23 +211,17 @@ export class World {
     return device;
   }
 
-  async enrol(
-    { home, name }: Device,
-    end: End = {},
-    user: User = { name: USER, file: this.passwordFile },
-  ): Promise<Ended> {
-    const who = ['--user', user.name, '--password-file', user.file, '--name', name];
+  async enrol({ home, name }: Device, end: End = {}, user: User | null = this.admin): Promise<Ended> {
+    if (user === null) throw new Error('the world has not begun');
     const began = performance.now();
-    const ended = await this.onDevice({ home }, ['enrol', this.enrolment, ...who], end);
+    const ended = await this.onDevice({ home }, ['enrol', this.enrolment, ...whoIs(user), '--name', name], end);
     if (ended.code === 0) this.took.enrol = performance.now() - began;
     return ended;
   }
 
   async newUser(name: string): Promise<User> {
-    const file = join(this.folder, `password of ${name}`);
     const { password } = answer<{ password: string }>(await this.onServer(['user', 'create', name]));
-    writeFileSync(file, password, { mode: 0o600 });
-    return { name, file };
+    return newUser(this.folder, name, password);
   }
 
   /** A device that is enrolled backs up for the first time. */

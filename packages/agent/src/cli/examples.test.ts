@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startTestServer } from '@holdfast/server/testing/test-server.ts';
@@ -34,6 +34,8 @@ const ORDER = [
   'check',
   'key show',
   'key recover',
+  'password',
+  '(the new password)',
   'key set-password',
   '(custom key)',
   'sets remove',
@@ -70,6 +72,7 @@ describe('the examples under --help', () => {
     writeFileSync(join(userHome, 'work/main.c'), 'int main;');
     const { password } = await server.addUser('ada');
     writeFileSync(join(cwd, 'password.txt'), `${password}\n`);
+    writeFileSync(join(cwd, 'new-password.txt'), 'a password of her own\n');
     writeFileSync(join(cwd, 'archive-password.txt'), 'correct horse battery staple\n');
     const env = { ENROLMENT: await server.server.enrolmentString() };
     const shell: Shell = { home: join(dir, 'state'), userHome, cwd, env, now: () => now };
@@ -91,6 +94,8 @@ describe('the examples under --help', () => {
         rmSync(join(userHome, 'Documents/old.txt'));
         await run('holdfast backup');
         now += HOUR;
+      } else if (step === '(the new password)') {
+        copyFileSync(join(cwd, 'new-password.txt'), join(cwd, 'password.txt'));
       } else if (step === '(custom key)') {
         await run('holdfast key export only.key --password-file password.txt');
       } else {

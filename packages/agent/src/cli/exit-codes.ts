@@ -96,6 +96,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
     'keyNeeded',
     new Set([
       'password_needed',
+      'new_password_needed',
       'passphrase_needed',
       'passphrase_wrong',
       'identity_needed',

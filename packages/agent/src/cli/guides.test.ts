@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startTestServer } from '@holdfast/server/testing/test-server.ts';
@@ -25,7 +25,8 @@ describe('the guides', () => {
     for (const folder of ['Documents', 'work', 'Pictures']) mkdirSync(join(userHome, folder), { recursive: true });
     mkdirSync(cwd);
     writeFileSync(join(userHome, 'Documents/letter.txt'), 'Dear Bob');
-    writeFileSync(join(cwd, 'password.txt'), (await server.addUser('ada')).password);
+    writeFileSync(join(cwd, 'password.txt'), (await server.addNewcomer('ada')).password);
+    writeFileSync(join(cwd, 'new-password.txt'), 'a password of her own');
     writeFileSync(join(cwd, 'archive-password.txt'), 'correct horse battery staple');
     const env = { ENROLMENT: await server.server.enrolmentString() };
     const shell: Shell = { home: join(dir, 'state'), userHome, cwd, env, now: () => now };
@@ -34,6 +35,11 @@ describe('the guides', () => {
       for (const line of linesOf(guide)) {
         // Asks for what the next one gives, so it cannot run without a person
         if (line === 'npx holdfast enrol "$ENROLMENT"') continue;
+        if (line.startsWith('mv ')) {
+          const [, from = '', to = ''] = line.split(' ');
+          renameSync(join(cwd, from), join(cwd, to));
+          continue;
+        }
         const words = line.replace(/^npx /, '').replace('/mnt/store', join(server.config.dataDir, 'store'));
         const { code, stdout, stderr } = await runLine(shell, words);
         assert.equal(code, 0, `${guide}: ${line}\n${stdout}${stderr}`);

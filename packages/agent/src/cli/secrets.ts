@@ -1,3 +1,4 @@
+import type { NewPassword } from '../enrolment/enrol.ts';
 import { AgentError } from '../errors.ts';
 import { type Input, isSet, textOption } from './command.ts';
 import type { Context } from './context.ts';
@@ -13,6 +14,13 @@ export async function accountPassword(context: Context, input: Input): Promise<s
   return askSecret(context, 'Password of your account: ');
 }
 
+/** One of the user's own for the account. */
+export function newAccountPassword(context: Context, input: Input): NewPassword {
+  const file = textOption(input, 'newPasswordFile');
+  const given = file === undefined ? null : readSecretFromFile(file, context.cwd);
+  return { given, ask: () => askTwice(context, 'A new password of your own: ', 'new_password_needed') };
+}
+
 export async function archivePassword(context: Context, input: Input): Promise<string> {
   const file = textOption(input, 'archivePasswordFile');
   if (file !== undefined) return readSecretFromFile(file, context.cwd);
@@ -26,13 +34,19 @@ const SHORTEST = 12;
 export async function newArchivePassword(context: Context, input: Input): Promise<string> {
   const file = textOption(input, 'archivePasswordFile');
   const password =
-    file === undefined ? await askTwice(context, 'New archive password: ') : readSecretFromFile(file, context.cwd);
+    file === undefined
+      ? await askTwice(context, 'New archive password: ', 'passphrase_needed')
+      : readSecretFromFile(file, context.cwd);
   if ([...password].length < SHORTEST) throw new AgentError('password_weak');
   return password;
 }
 
-async function askTwice(context: Context, question: string): Promise<string> {
-  if (!context.stdin.isTTY) throw new AgentError('passphrase_needed');
+async function askTwice(
+  context: Context,
+  question: string,
+  unless: 'passphrase_needed' | 'new_password_needed',
+): Promise<string> {
+  if (!context.stdin.isTTY) throw new AgentError(unless);
   const password = await askSecret(context, question);
   if ((await askSecret(context, 'Again: ')) === password) return password;
   throw new AgentError('usage', { what: 'The two passwords differ' });

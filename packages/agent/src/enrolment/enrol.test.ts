@@ -55,6 +55,35 @@ describe('enrolment', () => {
     assert.match(ran.stderr, /--password-stdin/);
   });
 
+  it('with a password for one time asks for one of the user’s own, which is what counts from then on', async (t) => {
+    const dir = temporary(t);
+    const newcomer = await server.addNewcomer(`newcomer${users++}`);
+    const [once, own] = [join(dir, 'once'), join(dir, 'own')];
+    writeFileSync(once, newcomer.password);
+    writeFileSync(own, 'a password of my own\n');
+    const string = await server.server.enrolmentString();
+    const line = ['enrol', string, '--user', newcomer.username, '--password-file'];
+
+    const unasked = await testDevice(dir, 'laptop').run(...line, once);
+    assert.deepEqual([unasked.code, /--new-password-file/.test(unasked.stderr)], [9, true], unasked.stderr);
+    const laptop = testDevice(dir, 'laptop');
+    const enrolled = await laptop.run(...line, once, '--new-password-file', own);
+    assert.equal(enrolled.code, 0, enrolled.stderr);
+    assert.equal((await testDevice(dir, 'desktop').run(...line, once)).code, 6);
+    assert.equal((await testDevice(dir, 'desktop').run(...line, own)).code, 0);
+    const repeated = await testDevice(dir, 'phone').run(...line, once, '--new-password-file', own);
+    assert.equal(repeated.code, 0, 'as after an answer that was lost');
+
+    writeFileSync(once, 'yet another password');
+    const change = ['password', '--password-file', own, '--new-password-file', once];
+    assert.match((await laptop.run(...change)).stdout, /is changed/);
+    assert.equal((await laptop.run(...change)).code, 6, 'the old password is void');
+    assert.equal((await laptop.run('password', '--password-file', once)).code, 9, 'nothing says the new one');
+    laptop.write('letter.txt', 'Dear Bob');
+    await laptop.json('sets', 'add', 'home', '~');
+    await laptop.json('backup', '--set', 'home');
+  });
+
   it('happens once', async (t) => {
     const { dir, line } = await world(t);
     const device = testDevice(dir, 'laptop');

@@ -5,7 +5,8 @@ import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { type DeviceContext, enrolmentProof, enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { Enrolment } from '@holdfast/protocol/enrolment-string.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import { AgentError } from '../errors.ts';
+import type { Input } from '@holdfast/protocol/route.ts';
+import { AgentError, codeOf } from '../errors.ts';
 import {
   type FillRandom,
   loadIdentity,
@@ -45,6 +46,7 @@ export type EnrolOptions = {
   /** Asked only when they are needed: not when an enrolment that was stopped goes on. */
   readonly username: () => Promise<string>;
   readonly password: () => Promise<string>;
+  readonly newPassword: NewPassword;
   readonly keySource: KeySource;
   readonly network: Omit<ConnectionOptions, 'device'>;
   readonly fillRandom: FillRandom;
@@ -52,7 +54,10 @@ export type EnrolOptions = {
   readonly signal?: AbortSignal;
 };
 
-export type EnrolStep = 'pinned' | 'enrolled' | 'archive made' | 'archive opened';
+/** A password of the user's own, for when the one that enrols is for one time. */
+export type NewPassword = { readonly given: string | null; ask(): Promise<string> };
+
+export type EnrolStep = 'pinned' | 'password set' | 'enrolled' | 'archive made' | 'archive opened';
 
 export type Enrolled = { readonly device: Device; readonly context: DeviceContext; readonly connection: Connection };
 
@@ -97,7 +102,7 @@ async function registerDevice(options: EnrolOptions): Promise<Device> {
       ...(signUp && { signUp }),
       device: { ...describeDevice(deviceName), ...provenKey(keys, registrationKey, username) },
     };
-    const reply = await connection.authority.call(enrolmentRoutes.enrol, { body }, signal ? { signal } : {});
+    const reply = await enrolWith(options, connection, body);
     const device: Device = {
       id: reply.device.id,
       guid: reply.device.guid,
@@ -113,6 +118,30 @@ async function registerDevice(options: EnrolOptions): Promise<Device> {
   } finally {
     connection.close();
   }
+}
+
+type EnrolBody = Input<(typeof enrolmentRoutes)['enrol']>['body'];
+
+/**
+ * A password for one time is replaced as the device is enrolled. Where the answer to that is lost, the old one comes again,
+ * from another try or another run of the same command; then the new one is what gets in.
+ */
+async function enrolWith({ newPassword, onStep, signal }: EnrolOptions, { authority }: Connection, body: EnrolBody) {
+  const call = (password: object) =>
+    authority.call(enrolmentRoutes.enrol, { body: { ...body, ...password } }, signal ? { signal } : {});
+  const replaced = async (error: unknown, password: string | null) => {
+    if (codeOf(error) !== 'sign_in_failed' || password === null) throw error;
+    return call({ password });
+  };
+  try {
+    return await call({});
+  } catch (error) {
+    if (codeOf(error) !== 'password_change_required') return replaced(error, newPassword.given);
+  }
+  const own = newPassword.given ?? (await newPassword.ask());
+  const reply = await call({ newPassword: own }).catch((error: unknown) => replaced(error, own));
+  onStep('password set');
+  return reply;
 }
 
 export const describeDevice = (name: string) => ({

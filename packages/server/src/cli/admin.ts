@@ -1,15 +1,17 @@
 import type { Command } from 'commander';
 import { verifyChain } from '../authority/audit/audit.ts';
-import { inTransaction } from '../authority/context.ts';
+import { type AuthorityContext, inTransaction } from '../authority/context.ts';
 import { listDevices, removeDevice } from '../authority/devices/store.ts';
 import { theOrganization } from '../authority/organization/store.ts';
 import { ADMIN_ROLES } from '../authority/roles.ts';
 import { createPasswords } from '../authority/sign-in/passwords.ts';
-import { createUser, resetPassword, SYSTEM } from '../authority/users/create.ts';
+import type { UserRow } from '../authority/tables.ts';
+import { createUser, givePassword, resetPassword, SYSTEM } from '../authority/users/create.ts';
 import { describeUsers, findUserByName, listUsers } from '../authority/users/store.ts';
 import type { ServerFlags } from '../config.ts';
 import { ServerError } from '../errors.ts';
 import { type Foundation, openFoundation } from '../foundation.ts';
+import { askPassword } from './ask.ts';
 import { configOf, print, withData, withJson } from './options.ts';
 
 type Flags = ServerFlags & { json?: boolean };
@@ -26,6 +28,19 @@ export function addAdmin(program: Command): void {
   command(user, 'create <name>', 'Create a user and print a one-time password.', (f, json, name) =>
     create(f, json, name),
   );
+  withJson(withData(user.command('password <name>')))
+    .description('Set the password of a user, for instance your own; the sessions of the user end, the devices go on.')
+    .option('--password-file <file>', 'file with the new password (default: asked for, or piped in)')
+    .addHelpText('after', '\nExample:\n  holdfast-server user password ada --data /var/lib/holdfast')
+    .action((name: string, { passwordFile, json, ...flags }: Flags & { passwordFile?: string }) =>
+      onFoundation(flags, async ({ context }) => {
+        const { id, username } = await requireUserByName(context, name);
+        const password = await askPassword(passwordFile);
+        const passwords = createPasswords(context.random);
+        await givePassword(context, passwords, SYSTEM, { userId: id, password, isForOneTime: false });
+        print(json, { id, username }, `The password of ${username} is set.`);
+      }),
+    );
   command(user, 'list', 'List users.', listAllUsers);
 
   const device = program.command('device').description('Manage devices.');
@@ -45,15 +60,25 @@ function command(parent: Command, usage: string, description: string, work: Work
   const takesArgument = usage.includes('<');
   withJson(withData(parent.command(usage)))
     .description(description)
-    .action(async (...args: unknown[]) => {
+    .action((...args: unknown[]) => {
       const { json, ...flags } = args[takesArgument ? 1 : 0] as Flags;
-      const foundation = await openFoundation(configOf(flags), { create: false, now: Date.now });
-      try {
-        await work(foundation, json, takesArgument ? String(args[0]) : '');
-      } finally {
-        await foundation.close();
-      }
+      return onFoundation(flags, (foundation) => work(foundation, json, takesArgument ? String(args[0]) : ''));
     });
+}
+
+async function onFoundation(flags: ServerFlags, work: (foundation: Foundation) => Promise<void>): Promise<void> {
+  const foundation = await openFoundation(configOf(flags), { create: false, now: Date.now });
+  try {
+    await work(foundation);
+  } finally {
+    await foundation.close();
+  }
+}
+
+async function requireUserByName({ database }: AuthorityContext, username: string): Promise<UserRow> {
+  const user = await findUserByName(database.kysely, username);
+  if (user === undefined) throw new ServerError('user_missing', { data: { username } });
+  return user;
 }
 
 async function create(
@@ -66,16 +91,19 @@ async function create(
   const organization = await theOrganization(context.database.kysely);
   const request = { organization: organization.id, username, roles };
   const { user, oneTimePassword } = await createUser(context, passwords, SYSTEM, request);
-  const text = `User ${username}, one-time password: ${oneTimePassword}`;
-  print(json, { id: user.id, username, password: oneTimePassword }, text);
+  print(json, { id: user.id, username, password: oneTimePassword }, oneTimeText(username, oneTimePassword));
 }
 
 async function reset({ context }: Foundation, json: boolean | undefined, username: string): Promise<void> {
-  const user = await findUserByName(context.database.kysely, username);
-  if (user === undefined) throw new ServerError('user_missing', { data: { username } });
+  const user = await requireUserByName(context, username);
   const password = await resetPassword(context, createPasswords(context.random), SYSTEM, user.id);
-  print(json, { id: user.id, username, password }, `User ${username}, one-time password: ${password}`);
+  print(json, { id: user.id, username, password }, oneTimeText(username, password));
 }
+
+const oneTimeText = (username: string, password: string | null) =>
+  `User ${username}, one-time password: ${password}\n` +
+  'Its first use is its last: "holdfast enrol" asks for a password of the user\'s own, and so does "holdfast password" on a\n' +
+  'device that is enrolled already.';
 
 const PAGE = 1000;
 

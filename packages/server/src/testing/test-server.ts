@@ -24,6 +24,8 @@ export type TestServer = {
   client(token?: string): Client;
   /** Creates a user with a password of their own, past the one-time one. */
   addUser(username: string, roles?: readonly string[]): Promise<{ id: string; username: string; password: string }>;
+  /** Creates a user as an administrator does, with a password for one time. */
+  addNewcomer(username: string): Promise<{ id: string; username: string; password: string }>;
   signIn(user: { username: string; password: string }): Promise<Client>;
   enrol(user: { username: string; password: string }, name?: string): Promise<TestDevice>;
   registrationKey(): Promise<string>;
@@ -80,6 +82,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       const request = { organization, username, password, roles };
       const { user } = await createUser(context, passwords, SYSTEM, request);
       return { id: user.id, username, password };
+    },
+    async addNewcomer(username) {
+      const organization = (await theOrganization(context.database.kysely)).id;
+      const { user, oneTimePassword } = await createUser(context, passwords, SYSTEM, { organization, username });
+      return { id: user.id, username, password: oneTimePassword ?? '' };
     },
     async signIn({ username, password }) {
       const { token } = await client().call(identityRoutes.signIn, { body: { username, password } });

@@ -7,12 +7,13 @@ import { setsOf } from '../../state/settings.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { homeOf } from '../context.ts';
 import { ask, readTextFile } from '../prompt.ts';
-import { accountPassword, archivePassword } from '../secrets.ts';
+import { accountPassword, archivePassword, newAccountPassword } from '../secrets.ts';
 import { networkOf } from '../server-access.ts';
 import { tellDaemon } from '../tell-daemon.ts';
 
 const STEPS = {
   pinned: 'The server is the one that the string names.',
+  'password set': 'Your own password is set; the one for one time is void.',
   enrolled: 'This device is enrolled.',
   'archive made': 'Your archive is made; its keys are stored.',
   'archive opened': 'Your archive is opened on this device.',
@@ -35,6 +36,7 @@ export const run: CommandModule['run'] = async (context, input) => {
       throw new AgentError('usage', { what: 'Say who you are with --user' });
     },
     password: () => accountPassword(context, input),
+    newPassword: newAccountPassword(context, input),
     keySource: {
       ...(identity !== undefined && { identityFile: readTextFile(identity, cwd) }),
       passphrase: () => archivePassword(context, input),
@@ -68,7 +70,6 @@ export const run: CommandModule['run'] = async (context, input) => {
       out.line(
         `Backup sets: ${sets.join(', ') || 'none yet; `holdfast sets add` makes one'}. Key level: ${owner.keyLevel}.`,
       );
-      if (owner.mustChangePassword) out.line('Your password is for one time: set one of your own in the console.');
       out.line('`holdfast backup` makes the first backup; `holdfast service install` keeps it going.');
     });
     return undefined;

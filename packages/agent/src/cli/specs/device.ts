@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command.ts';
-import { KEY, PASSWORD } from './shared.ts';
+import { KEY, NEW_PASSWORD, PASSWORD } from './shared.ts';
 
 /** Commands about the device itself: enrolment, service, status, settings, keys. */
 export const DEVICE_SPECS: readonly CommandSpec[] = [
@@ -7,11 +7,12 @@ export const DEVICE_SPECS: readonly CommandSpec[] = [
     name: 'enrol',
     summary: 'make this machine a device of yours',
     details:
-      'The string comes from your administrator: it names the server, its certificate and your organization. Without a password option the command asks on the terminal.',
+      'The string comes from your administrator: it names the server, its certificate and your organization. Without a password option the command asks on the terminal. A password that is for one time is replaced by one of your own: that is asked too, or read with --new-password-file.',
     arguments: [{ name: '<string>', about: 'the enrolment string, one line that begins with holdfast1:' }],
     options: [
       { flags: '--user <name>', about: 'your user name' },
       ...PASSWORD,
+      NEW_PASSWORD,
       { flags: '--name <name>', about: "what to call this device (default: the machine's name)" },
       { flags: '--sign-up', about: 'make the user too, where the organization allows it' },
       ...KEY,
@@ -23,6 +24,20 @@ export const DEVICE_SPECS: readonly CommandSpec[] = [
       },
     ],
     load: () => import('../commands/enrol.ts'),
+  },
+  {
+    name: 'password',
+    summary: 'change the password of your account',
+    details:
+      'Asks for the password you have, which may be one for one time, and for a new one. The archive password is another one: `holdfast key set-password`.',
+    options: [...PASSWORD, NEW_PASSWORD],
+    examples: [
+      {
+        line: 'holdfast password --password-file password.txt --new-password-file new-password.txt',
+        about: 'without questions, as in a script',
+      },
+    ],
+    load: () => import('../commands/password.ts'),
   },
   {
     name: 'status',

@@ -33,6 +33,11 @@ export const PASSWORD: readonly OptionSpec[] = [
   { flags: '--password-file <file>', about: 'read the password from a file' },
 ];
 
+export const NEW_PASSWORD: OptionSpec = {
+  flags: '--new-password-file <file>',
+  about: "read a password of the user's own from a file",
+};
+
 /** What opens an archive that the server cannot open. */
 export const KEY: readonly OptionSpec[] = [
   { flags: '--archive-password-file <file>', about: 'the archive password, at key level archive-password' },

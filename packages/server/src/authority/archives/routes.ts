@@ -25,6 +25,7 @@ export function archiveRoutes(options: ArchivesOptions, passwords: Passwords): S
       const { ok } = await passwords.verify(body.password, user.password_hash);
       if (!ok) throw new ProtocolError('sign_in_failed');
       await attempt.succeeded();
+      if (user.must_change_password === 1) throw new ProtocolError('password_change_required');
       return describeArchive(await raiseKeyLevel(options, principal, body));
     }),
   ];

@@ -26,6 +26,7 @@ export type AuditAction =
   | 'user.signed_out'
   | 'user.password_changed'
   | 'user.password_reset'
+  | 'user.password_set'
   | 'user.created'
   | 'user.updated'
   | 'device.enrolled'

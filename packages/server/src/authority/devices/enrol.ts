@@ -3,6 +3,7 @@
  *
  *     registration key -> organization
  *     user name and password -> user (or a new user, where sign-up is open)
+ *     a password for one time: the user's own takes its place, in the same transaction
  *     the user may use the backup app; the machine holds the key it names
  *     insert the device; the credential leaves the server once
  */
@@ -16,6 +17,7 @@ import { append } from '../audit/audit.ts';
 import { type AuthorityContext, type AuthorityTransaction, inTransaction, newId } from '../context.ts';
 import { organizationByKey } from '../organization/store.ts';
 import { beginAttempt } from '../sign-in/attempts.ts';
+import { prepareOwnPassword } from '../sign-in/own-password.ts';
 import type { Passwords } from '../sign-in/passwords.ts';
 import { CREDENTIAL_PREFIX, grantsOf, newToken } from '../sign-in/sessions.ts';
 import { verifyCredentials } from '../sign-in/sign-in.ts';
@@ -55,13 +57,21 @@ async function checkRegistrationKey(context: AuthorityContext, key: string, addr
 async function findOrPrepareUser(
   context: AuthorityContext,
   passwords: Passwords,
-  { signUp, username, password }: EnrolRequest,
+  { signUp, username, password, newPassword }: EnrolRequest,
   organization: OrganizationRow,
   address: string,
 ): Promise<(trx: AuthorityTransaction) => Promise<UserRow>> {
   if (signUp !== true) {
     const user = await verifyCredentials(context, passwords, { username, password, address });
-    return async () => user;
+    if (newPassword === undefined) {
+      if (user.must_change_password === 1) throw new ProtocolError('password_change_required');
+      return async () => user;
+    }
+    const replace = await prepareOwnPassword(context, passwords, user, { current: password, next: newPassword });
+    return async (trx) => {
+      await replace(trx);
+      return user;
+    };
   }
   if (organization.sign_up !== 1) throw new ProtocolError('sign_up_closed');
   const { insert } = await prepareUser(context, passwords, { organization: organization.id, username, password });

@@ -6,7 +6,10 @@ import type { DevicePrincipal } from '../../http/principal.ts';
 import { type ServedRoute, serve } from '../../http/register.ts';
 import { type AuthorityContext, inTransaction } from '../context.ts';
 import { settingsOf, settingsRevision } from '../settings/settings.ts';
+import { prepareOwnPassword } from '../sign-in/own-password.ts';
 import type { Passwords } from '../sign-in/passwords.ts';
+import { verifyCredentials } from '../sign-in/sign-in.ts';
+import { findUser } from '../users/store.ts';
 import { type CapabilityIssuer, issueCapability } from './capability.ts';
 import { deviceContextOf, type ServerFacts } from './device-context.ts';
 import { enrol } from './enrol.ts';
@@ -67,6 +70,15 @@ export function deviceRoutesOf({ context, passwords, server, issuer }: DeviceRou
       const values = { status: JSON.stringify(body), version: body.version, last_seen: context.now() };
       await kysely.updateTable('devices').set(values).where('id', '=', principal.deviceId).execute();
       return { settingsRevision: await settingsRevision(kysely) };
+    }),
+
+    serve(deviceRoutes.changePassword, async ({ principal, body, address }) => {
+      const owner = await findUser(kysely, principal.userId);
+      if (owner === undefined) throw new ProtocolError('unauthenticated');
+      const credentials = { username: owner.username, password: body.current, address };
+      const user = await verifyCredentials(context, passwords, credentials);
+      await inTransaction(context, await prepareOwnPassword(context, passwords, user, body));
+      return undefined;
     }),
 
     serve(identityRoutes.devices, async ({ query }) => {

@@ -4,10 +4,11 @@ import { allows, type PermissionId } from '@holdfast/protocol/permissions.ts';
 import { type ServedRoute, serve } from '../../http/register.ts';
 import { append } from '../audit/audit.ts';
 import { type AuthorityContext, inTransaction } from '../context.ts';
-import { describeUser, findUser, setPassword } from '../users/store.ts';
+import { describeUser, findUser } from '../users/store.ts';
 import { beginAttempt } from './attempts.ts';
-import { checkNewPassword, type Passwords } from './passwords.ts';
-import { endSessions, grantsOf, openSession } from './sessions.ts';
+import { prepareOwnPassword } from './own-password.ts';
+import type { Passwords } from './passwords.ts';
+import { grantsOf, openSession } from './sessions.ts';
 import { verifyCredentials } from './sign-in.ts';
 
 /** Without it a user has devices, but no session. */
@@ -52,15 +53,12 @@ export function signInRoutes(context: AuthorityContext, passwords: Passwords): S
       const attempt = await beginAttempt(context, principal.username, address);
       const user = await findUser(kysely, principal.userId);
       const { ok } = await passwords.verify(body.current, user?.password_hash ?? null);
-      if (!ok) throw new ProtocolError('sign_in_failed');
+      if (user === undefined || !ok) throw new ProtocolError('sign_in_failed');
       await attempt.succeeded();
-      checkNewPassword(body.next, principal.username, body.current);
-      const hash = await passwords.hash(body.next);
-      await inTransaction(context, async (trx) => {
-        await setPassword(trx, principal.userId, hash, false);
-        await endSessions(trx, { user: principal.userId, except: principal.session });
-        await append(trx, { at: context.now(), actor: `user:${principal.userId}`, action: 'user.password_changed' });
-      });
+      await inTransaction(
+        context,
+        await prepareOwnPassword(context, passwords, user, { ...body, session: principal.session }),
+      );
       return undefined;
     }),
   ];

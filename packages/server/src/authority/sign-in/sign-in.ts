@@ -31,11 +31,10 @@ export async function verifyCredentials(
   }
   await attempt.succeeded();
   if (user.state === 'blocked') throw new ProtocolError('user_blocked');
-  if (outdated) {
-    const hash = await passwords.hash(password);
-    await setPassword(context.database.kysely, user.id, hash, user.must_change_password === 1);
-  }
-  return user;
+  if (!outdated) return user;
+  const hash = await passwords.hash(password);
+  await setPassword(context.database.kysely, user.id, hash, user.must_change_password === 1);
+  return { ...user, password_hash: hash };
 }
 
 /** Only of users that exist: what else is typed there may be a password. */

@@ -5,7 +5,7 @@ import { type AuthorityContext, type AuthorityTransaction, inTransaction, newId 
 import { DEFAULT_ROLES, withinReach } from '../roles.ts';
 import { checkNewPassword, newOneTimePassword, type Passwords } from '../sign-in/passwords.ts';
 import { endSessions } from '../sign-in/sessions.ts';
-import type { UserRow } from '../tables.ts';
+import type { AuthorityQueries, UserRow } from '../tables.ts';
 import { findUser, grantsOfRoles, insertUser, setPassword } from './store.ts';
 
 /** Who acts, and what they may hand out. The server's own command line may hand out anything. */
@@ -72,20 +72,32 @@ export async function resetPassword(
   userId: string,
 ): Promise<string> {
   const oneTimePassword = newOneTimePassword(context.random);
-  const hash = await passwords.hash(oneTimePassword);
-  await inTransaction(context, async (trx) => {
-    await requireUser(trx, userId);
-    await requireReachOver(trx, author, userId);
-    await setPassword(trx, userId, hash, true);
-    await endSessions(trx, { user: userId });
-    const target = `user:${userId}`;
-    await append(trx, { at: context.now(), actor: author.actor, action: 'user.password_reset', target });
-  });
+  await givePassword(context, passwords, author, { userId, password: oneTimePassword, isForOneTime: true });
   return oneTimePassword;
 }
 
-export async function requireUser(trx: AuthorityTransaction, id: string): Promise<UserRow> {
-  const user = await findUser(trx, id);
+/** A password that somebody else chose for a user; every session of the user ends. */
+export async function givePassword(
+  context: AuthorityContext,
+  passwords: Passwords,
+  author: Author,
+  { userId, password, isForOneTime }: { userId: string; password: string; isForOneTime: boolean },
+): Promise<void> {
+  const { username } = await requireUser(context.database.kysely, userId);
+  checkNewPassword(password, username);
+  const hash = await passwords.hash(password);
+  await inTransaction(context, async (trx) => {
+    await requireUser(trx, userId);
+    await requireReachOver(trx, author, userId);
+    await setPassword(trx, userId, hash, isForOneTime);
+    await endSessions(trx, { user: userId });
+    const action = isForOneTime ? 'user.password_reset' : 'user.password_set';
+    await append(trx, { at: context.now(), actor: author.actor, action, target: `user:${userId}` });
+  });
+}
+
+export async function requireUser(queries: AuthorityQueries, id: string): Promise<UserRow> {
+  const user = await findUser(queries, id);
   if (user === undefined) throw new ProtocolError('not_found');
   return user;
 }

@@ -59,6 +59,21 @@ export async function setPassword(
   await queries.updateTable('users').set(values).where('id', '=', user).execute();
 }
 
+/** Sets a password that the user chose, unless it was changed since `user` was read; says whether it did. */
+export async function replacePassword(
+  queries: AuthorityQueries,
+  user: UserRow,
+  passwordHash: string,
+): Promise<boolean> {
+  const { numUpdatedRows } = await queries
+    .updateTable('users')
+    .set({ password_hash: passwordHash, must_change_password: 0 })
+    .where('id', '=', user.id)
+    .where('password_hash', '=', user.password_hash)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
 /** The grants of roles, or `null` when one of them does not exist. */
 export async function grantsOfRoles(queries: AuthorityQueries, roles: readonly string[]): Promise<string[] | null> {
   if (roles.length === 0) return [];
