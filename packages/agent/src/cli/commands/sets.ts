@@ -2,6 +2,7 @@ import { AgentError } from '../../errors.ts';
 import { parseDuration } from '../../limits/units.ts';
 import { type BackupSet, DEFAULT_EXCLUDE, type Exclusions, newSet, parseRoot } from '../../sets/backup-set.ts';
 import { checkGlob, globsOf } from '../../sets/globs.ts';
+import { describeDoubt, doubtsAbout } from '../../sets/root-doubts.ts';
 import { editSettings, findSet, readSettings, type Settings, setsOf } from '../../state/settings.ts';
 import { type CommandModule, type Input, listOption, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
@@ -61,10 +62,12 @@ async function change(context: Context, decide: (settings: Settings) => Change):
   });
   await tellDaemon(home, { do: 'reload' });
   const { set, removed = false } = decided!;
-  context.out.result({ set, removed }, () => {
+  const doubts = removed ? [] : doubtsAbout(set.roots, context.config);
+  context.out.result({ set, removed, doubts }, () => {
     if (removed) context.out.line(`"${set.name}" is removed; its snapshots stay.`);
     else show(context, set);
   });
+  for (const doubt of doubts) context.out.note(`Look at this: ${describeDoubt(doubt)}`);
   return undefined;
 }
 

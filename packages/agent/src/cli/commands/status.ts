@@ -13,14 +13,18 @@ import type { CommandModule } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { askStanding, describeStanding, type Standing } from '../standing.ts';
 import { inWords } from '../words.ts';
 
 export const run: CommandModule['run'] = async (context) => {
   const home = homeOf(context);
   const answer = await callDaemon(home, { do: 'status' });
   const status = answer === null ? statusWithoutService(context, home) : (answer.result as Status);
-  context.out.result(status, () => show(context, status));
-  return status.device === null ? EXIT.notEnrolled : EXIT.ok;
+  const device = readDevice(home);
+  const standing = device && (await askStanding(context, device));
+  context.out.result({ ...status, standing }, () => show(context, status, standing));
+  if (status.device === null) return EXIT.notEnrolled;
+  return standing?.kind === 'refused' ? EXIT.refused : EXIT.ok;
 };
 
 function statusWithoutService({ clock }: Context, home: Home): Status {
@@ -37,13 +41,15 @@ function statusWithoutService({ clock }: Context, home: Home): Status {
 const deviceStatus = (device: Device | null): Status['device'] =>
   device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base };
 
-function show(context: Context, { device, daemon, pause, sets }: Status): void {
+function show(context: Context, { device, daemon, pause, sets }: Status, standing: Standing | null): void {
   const { out, clock } = context;
   if (device === null) {
     out.line('This device is not enrolled: `holdfast enrol STRING`.');
     return;
   }
   out.line(`${device.name}, device of ${device.user} at ${device.server}`);
+  const trouble = standing && describeStanding(standing);
+  if (trouble !== null) out.line(trouble);
   if (daemon === null)
     out.line('The service does not run: nothing is backed up by itself (`holdfast service install`).');
   else showService(context, daemon);
