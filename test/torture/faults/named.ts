@@ -39,6 +39,7 @@ export const SCENARIOS = {
       'sync data/store',
       'sync data/store/server',
       'sync data/store/tmp/#',
+      'unlink data/.keystore.#.tmp',
       'write data/.recovery-kit.age.#.tmp',
       'write data/keystore/.recovery.json.#.tmp',
       'write data/keystore/.tls.pem.#.tmp',
@@ -62,6 +63,7 @@ export const SCENARIOS = {
       'statement insert into snapshots',
       'statement update archives',
       'statement update chunks',
+      'statement update devices',
       'statement update sessions',
       'statement update snapshots',
       'sync data/store/archives',
@@ -96,6 +98,10 @@ export const SCENARIOS = {
       'sync data/store/archives/#/keys',
       'unlink data/store/tmp/#',
     ],
+  },
+  hourly: {
+    program: 'start',
+    places: ['statement delete from sessions', 'statement delete from state'],
   },
   maintain: {
     program: 'maintain',
@@ -148,6 +154,16 @@ export const SCENARIOS = {
       'write data/store/tmp/#',
     ],
   },
+  enable: {
+    program: 'maintain',
+    places: [
+      'commit delete from state',
+      'commit update archives',
+      'statement delete from state',
+      'statement insert into audit',
+      'statement update audit_head',
+    ],
+  },
   backup: {
     program: 'backup',
     places: [
@@ -169,6 +185,10 @@ export const SCENARIOS = {
       'write home/state/sets/#.json.0-0.tmp',
     ],
   },
+  backupWithoutCache: {
+    program: 'backup',
+    places: ['rename home/cache/0/#.cache', 'sync home/cache/0/#.cache.new', 'write home/cache/0/#.cache.new'],
+  },
   restore: {
     program: 'restore',
     places: [
@@ -184,6 +204,16 @@ export const SCENARIOS = {
       'request POST /storage/v0/archives/#/sessions/#/close',
       'request POST /storage/v0/archives/#/sessions/#/locate',
       'write restored',
+    ],
+  },
+  restoreAfterEnrolment: {
+    program: 'restore',
+    places: [
+      'rename home/state/trust.json',
+      'sync home/state',
+      'sync home/state/trust.json.0-0.tmp',
+      'unlink home/state/trust.json.0-0.tmp',
+      'write home/state/trust.json.0-0.tmp',
     ],
   },
   enrol: {
@@ -215,6 +245,10 @@ export const SCENARIOS = {
       'write home/state/settings.json.0-0.tmp',
       'write home/state/trust.json.0-0.tmp',
     ],
+  },
+  join: {
+    program: 'enrol',
+    places: ['request POST /api/v0/device/identity'],
   },
   reindex: {
     program: 'reindex',
@@ -293,6 +327,9 @@ export const SCENARIOS = {
       'sync data',
       'sync data/.keystore.#.tmp',
       'sync data/new keystore',
+      'unlink data/authority.db',
+      'unlink data/authority.db-shm',
+      'unlink data/authority.db-wal',
       'write data/new keystore',
     ],
   },

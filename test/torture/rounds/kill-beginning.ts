@@ -1,6 +1,6 @@
 /** A server dies in its very first start, a device in its enrolment: the same command again ends it. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
@@ -26,8 +26,10 @@ export const killFirstStart: Round = {
   },
 };
 
+/** One died there before, with half a keystore. */
 export async function firstStartDies(world: World, end: End): Promise<string> {
   const data = mkdtempSync(join(world.folder, 'another server '));
+  mkdirSync(join(data, '.keystore.0123456789ab.tmp'));
   const died = await world.startOnce(data, end);
   assert.equal(await world.startOnce(data, {}), false);
   requireWholeFiles(data);

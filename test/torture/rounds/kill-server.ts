@@ -69,6 +69,35 @@ export async function serverDies(world: World, busy: readonly Device[], { death,
   return finish(world, busy, `${died ? 'died' : 'lived on'}, backups ended with ${codes}`);
 }
 
+const HOUR = 3_600_000;
+/** When the hourly jobs run, ms after the hour. */
+const HOURLY_AT = 17 * 60_000;
+const START_MS = 5000;
+/** It has done them by then. */
+const JOBS_MS = 15_000;
+
+/** The server dies in what it does each hour by the clock; it comes back, and everything goes on. */
+export async function serverDiesByTheClock(world: World, death: Death): Promise<string> {
+  await world.stopServer();
+  const sinceThen = (world.now() - HOURLY_AT + START_MS) % HOUR;
+  world.clockMs += HOUR - sinceThen;
+  const started = await world.startServerOrDie(death);
+  const died = !started || (await diesWithin(world, JOBS_MS));
+  await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
+  await world.startServer();
+  return died ? 'died' : 'lived on';
+}
+
+async function diesWithin(world: World, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, ms, false);
+  });
+  const died = await Promise.race([world.server.ended.then(() => true), late]);
+  clearTimeout(timer);
+  return died;
+}
+
 async function finish(world: World, busy: readonly Device[], text: string): Promise<string> {
   for (const device of busy) await world.backup(device);
   requireCleanStore(world.storeDir);

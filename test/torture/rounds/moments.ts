@@ -1,4 +1,6 @@
 /** A round for each named place: a program dies there, and what its scenario promises is checked. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Death, Step } from '../faults/faults.ts';
 import { SCENARIOS, type ScenarioName } from '../faults/named.ts';
 import type { Random } from '../support/random.ts';
@@ -6,27 +8,54 @@ import { changeTree, rewriteLarge } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
 import { BACKUP_MOMENTS, backupDies, RESTORE_MOMENTS, restoreDies } from './kill-agent.ts';
 import { enrolmentDies, firstStartDies, serverDiesInEnrolment } from './kill-beginning.ts';
-import { MAINTENANCE_MOMENTS, maintenanceDies, SERVER_MOMENTS, serverDies } from './kill-server.ts';
-import { dumpDies, recoverDies, reindexDies } from './rebuild.ts';
+import {
+  MAINTENANCE_MOMENTS,
+  maintenanceDies,
+  SERVER_MOMENTS,
+  serverDies,
+  serverDiesByTheClock,
+} from './kill-server.ts';
+import { dumpDies, enablingDies, recoverDies, reindexDies } from './rebuild.ts';
 import type { Round } from './round.ts';
 
 type Scenario = (world: World, random: Random, death: Death) => Promise<string>;
 
 const LARGE_BYTES = 20_000_000;
 const HOUR = 3_600_000;
+/** ms; the server notes that it has seen a device again. */
+const LONG_UNSEEN = 5 * 60_000;
 
 const RUNS: Readonly<Record<ScenarioName, Scenario>> = {
   firstStart: (world, _, death) => firstStartDies(world, { death }),
-  ingest: async (world, random, death) => serverDies(world, [await busy(world, random)], { death }),
+  ingest: async (world, random, death) => {
+    await world.advance(LONG_UNSEEN);
+    return serverDies(world, [await busy(world, random)], { death });
+  },
   enrolling: (world, random, death) => serverDiesInEnrolment(world, newName(random), death),
+  hourly: (world, _, death) => serverDiesByTheClock(world, death),
   maintain: async (world, random, death) => {
     const [writer, reader] = await withGarbage(world, random);
     return maintenanceDies(world, writer, reader, { death });
   },
   backup: async (world, random, death) => backupDies(world, await busy(world, random), { death }),
+  backupWithoutCache: async (world, random, death) => {
+    const device = await busy(world, random);
+    rmSync(join(device.home, 'cache'), { recursive: true });
+    return backupDies(world, device, { death });
+  },
   restore: (world, random, death) =>
     restoreDies(world, random.pick(world.devices), random.pick(world.ledger.all()), { death }),
+  restoreAfterEnrolment: async (world, random, death) => {
+    const reader = random.pick(world.devices);
+    const stranger = await world.addDevice(newName(random));
+    writeFileSync(join(reader.home, 'state', 'trust.json.4194304-0.tmp'), 'of one that died before');
+    const what = await restoreDies(world, reader, random.pick(world.ledger.all()), { death });
+    world.forget(stranger);
+    return what;
+  },
   enrol: (world, random, death) => enrolmentDies(world, newName(random), { death }, true),
+  join: (world, random, death) => enrolmentDies(world, newName(random), { death }, false),
+  enable: (world, _, death) => enablingDies(world, { death }),
   reindex: (world, random, death) => reindexDies(world, random, { death }),
   recover: (world, random, death) => recoverDies(world, random, { death }),
   dump: (world, _, death) => dumpDies(world, { death }),

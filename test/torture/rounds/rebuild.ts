@@ -68,6 +68,20 @@ export async function reindexDies(world: World, random: Random, end: End): Promi
   return asWord(died);
 }
 
+/** After a reindex maintenance is held; letting it go dies, and is repeated. */
+export async function enablingDies(world: World, end: End): Promise<string> {
+  await loseIndex(world);
+  await reindex(world);
+  await world.startServer();
+  const first = await world.onServer(['maintain', 'all', '--enable'], end);
+  if (first.signal !== 'SIGKILL') answer(first);
+  // A job that died holds its place for two minutes
+  await world.advance(5 * 60_000);
+  const { summary } = await world.maintain('all', [0], ['--enable']);
+  assert.deepEqual([summary.failed, summary.skipped, summary.alerts], [0, 0, 0]);
+  return asWord(first.signal === 'SIGKILL');
+}
+
 export async function dumpDies(world: World, end: End): Promise<string> {
   const died = await dying(world, ['dump'], end);
   await world.stopServer();

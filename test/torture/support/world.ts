@@ -278,8 +278,10 @@ export class World {
 
   /** All snapshots of the user; each must verify. */
   async snapshots(by: Device = this.devices[0] as Device): Promise<readonly Listed[]> {
-    const list = answer<{ snapshots: Listed[]; refused: unknown[] }>(await this.onDevice(by, ['snapshots', '--all']));
-    if (list.refused.length > 0) throw new Error(`refused: ${JSON.stringify(list.refused)}`);
+    const list = answer<{ snapshots: Listed[]; damagedFiles: unknown[] }>(
+      await this.onDevice(by, ['snapshots', '--all']),
+    );
+    if (list.damagedFiles.length > 0) throw new Error(`damaged: ${JSON.stringify(list.damagedFiles)}`);
     return list.snapshots;
   }
 
