@@ -2,7 +2,7 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { addErrorReplies, type NotFound } from './error-replies.ts';
+import { addErrorReplies, type NotFound, refuseConnection, replyWithError } from './error-replies.ts';
 import { addOctetParser } from './register.ts';
 
 export type Tls = { readonly cert: string; readonly key: string };
@@ -20,6 +20,8 @@ export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: 75_000,
     return503OnClosing: false,
+    frameworkErrors: replyWithError,
+    clientErrorHandler: refuseConnection,
     routerOptions: { maxParamLength: 128 },
     genReqId: () => crypto.randomUUID(),
   };

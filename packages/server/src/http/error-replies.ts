@@ -1,4 +1,7 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ErrorEnvelope, ProtocolError } from '@holdfast/protocol/errors.ts';
+import { isOctets } from '@holdfast/protocol/route.ts';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 
@@ -11,10 +14,38 @@ const unknownRoute: NotFound = (request) => {
 
 /** Every failure leaves as `{ error: { code, message, data?, retryable } }`; what we did not foresee is `internal`. */
 export function addErrorReplies(app: FastifyInstance, notFound: NotFound = unknownRoute): void {
-  app.setErrorHandler((error: FastifyError, request, reply) =>
-    sendError(asProtocolError(error), error, request, reply),
-  );
+  app.setErrorHandler(replyWithError);
   app.setNotFoundHandler(notFound);
+}
+
+/** Also for what goes wrong before there is a route (`frameworkErrors`). */
+export const replyWithError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  sendError(asProtocolError(error, request), error, request, reply);
+
+/** For what is no request at all, so that nothing but the connection can be answered (`clientErrorHandler`). */
+export function refuseConnection(cause: Error & { readonly code?: string }, socket: Socket): void {
+  if (cause.code === 'ECONNRESET' || socket.destroyed) return;
+  const error = asBrokenRequest(cause);
+  const body = JSON.stringify(error.toEnvelope());
+  const headers = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  if (socket.writable) socket.write(`${headers.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroy(cause);
+}
+
+function asBrokenRequest(cause: Error & { readonly code?: string }): ProtocolError {
+  switch (cause.code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ProtocolError('busy', { cause, message: 'The request did not arrive in time; send it again.' });
+    case 'HPE_HEADER_OVERFLOW':
+      return invalid('The headers are too large; send at most 16 KiB.', cause);
+    default:
+      return invalid('What arrived is no HTTP request.', cause);
+  }
 }
 
 function sendError(error: ProtocolError, cause: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -31,7 +62,9 @@ function sendError(error: ProtocolError, cause: Error, request: FastifyRequest, 
     .send(envelope);
 }
 
-function asProtocolError(error: FastifyError): ProtocolError {
+const invalid = (message: string, cause: Error) => new ProtocolError('invalid_request', { message, cause });
+
+function asProtocolError(error: FastifyError, request: FastifyRequest): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issues = error.validation.map((v) => ({ at: v.instancePath, message: v.message }));
@@ -39,15 +72,29 @@ function asProtocolError(error: FastifyError): ProtocolError {
   }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new ProtocolError('body_too_large', { cause: error });
+      return new ProtocolError('body_too_large', { cause: error, data: { max: request.routeOptions.bodyLimit } });
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return invalid('The content type says JSON, but there is no body: send one, or no content type.', error);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return invalid(contentTypeAdvice(request), error);
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return invalid('The body is not as long as its content-length says.', error);
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return invalid(NO_JSON, error);
     case 'FST_ERR_BAD_URL':
-      return new ProtocolError('invalid_request', { cause: error, message: error.message });
+      return invalid('The path is no valid URL: after each % stand two hexadecimal digits.', error);
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return invalid('A part of the path is longer than any name.', error);
   }
-  if (error instanceof SyntaxError && error.statusCode === 400)
-    return new ProtocolError('invalid_request', { cause: error });
+  if (error instanceof SyntaxError && error.statusCode === 400) return invalid(NO_JSON, error);
   return new ProtocolError('internal', { cause: error });
+}
+
+const NO_JSON = 'The body is no valid JSON.';
+
+function contentTypeAdvice(request: FastifyRequest): string {
+  const body = request.routeOptions.config.route?.body;
+  if (body === undefined) return 'This route takes no body: send none, and no content type.';
+  const wanted = isOctets(body) ? 'application/octet-stream' : 'application/json';
+  return `This route takes a body of the content type ${wanted}.`;
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { after, describe, test } from 'node:test';
 import { createClient } from '@holdfast/protocol/client.ts';
-import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { type ErrorEnvelope, ProtocolError } from '@holdfast/protocol/errors.ts';
 import { octetStream, octets, plainText, route } from '@holdfast/protocol/route.ts';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { createApp } from './app.ts';
-import { OctetReply, registerRoutes, serve } from './register.ts';
+import { JSON_BODY_MAX, OctetReply, registerRoutes, serve } from './register.ts';
 
 const greet = route({
   method: 'POST',
@@ -164,4 +166,63 @@ test('an unknown path, a broken body and a reply of the wrong shape each answer 
   const xml = { 'content-type': 'application/xml' };
   assert.deepEqual(await code('/greet/ada', { method: 'POST', headers: xml, body: '<a/>' }), [400, 'invalid_request']);
   assert.deepEqual(await code('/broken'), [500, 'internal']);
+});
+
+describe('whatever is sent, the answer is the envelope with advice that fits', () => {
+  const port = Number(new URL(base).port);
+  const host = 'host: localhost\r\n';
+  const json = `${host}content-type: application/json\r\n`;
+  const large = JSON.stringify({ loud: 'x'.repeat(JSON_BODY_MAX) });
+  const post = (headers: string, body: string) =>
+    `POST /greet/ada HTTP/1.1\r\n${headers}content-length: ${body.length}\r\n\r\n${body}`;
+  const CASES: readonly (readonly [string, string, number, string, RegExp])[] = [
+    ['a path that is no URL', `GET /% HTTP/1.1\r\n${host}\r\n`, 400, 'invalid_request', /no valid URL/],
+    [
+      'a name without end',
+      `POST /greet/${'a'.repeat(200)} HTTP/1.1\r\n${host}\r\n`,
+      400,
+      'invalid_request',
+      /longer than any name/,
+    ],
+    [
+      'a body of another type',
+      post(`${host}content-type: text/html\r\n`, 'x'),
+      400,
+      'invalid_request',
+      /type application\/json/,
+    ],
+    [
+      'octets for JSON',
+      post(`${host}content-type: application/octet-stream\r\n`, 'x'),
+      400,
+      'invalid_request',
+      /send JSON/,
+    ],
+    ['broken JSON', post(json, '{'), 400, 'invalid_request', /no valid JSON/],
+    ['no JSON at all', post(json, ''), 400, 'invalid_request', /there is no body/],
+    ['too much JSON', post(json, large), 413, 'body_too_large', /data\.max/],
+    ['what is no HTTP', 'hello\r\n\r\n', 400, 'invalid_request', /no HTTP request/],
+    [
+      'too many headers',
+      `GET /note HTTP/1.1\r\n${host}x: ${'x'.repeat(20_000)}\r\n\r\n`,
+      400,
+      'invalid_request',
+      /headers are too large/,
+    ],
+  ];
+
+  for (const [what, request, status, code, advice] of CASES) {
+    test(what, async () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.end(request);
+      const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+      assert.equal(Number(head.split(' ')[1]), status, head);
+      assert.match(head, /^content-type: application\/json/im);
+      const { error } = JSON.parse(body) as ErrorEnvelope;
+      assert.equal(error.code, code);
+      assert.match(error.message, advice);
+      assert.equal(typeof error.retryable, 'boolean');
+      if (code === 'body_too_large') assert.deepEqual(error.data, { max: JSON_BODY_MAX });
+    });
+  }
 });

@@ -142,7 +142,8 @@ const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffs
 export function addOctetParser(app: FastifyInstance): void {
   app.addContentTypeParser('application/octet-stream', async (request: FastifyRequest, payload: Readable) => {
     const body = request.routeOptions.config.route?.body;
-    if (!isOctets(body)) throw new ProtocolError('invalid_request', { message: 'This route takes no octets.' });
+    if (!isOctets(body))
+      throw new ProtocolError('invalid_request', { message: 'This route takes no octets: send JSON.' });
     const limited = withLimit(payload, body.max);
     return body.stream ? limited : readAll(limited);
   });
