@@ -9,6 +9,7 @@ import { join, relative } from 'node:path';
 import { compareManifests, type Manifest, readManifest } from './manifest.ts';
 import { answer, holdfast, holdfastServer, ROOT, type RunningServer, startServer } from './processes.ts';
 import { parseArguments, type QuickstartOptions, USAGE } from './quickstart/arguments.ts';
+import { preflight } from './quickstart/preflight.ts';
 import { bytes, duration, rate, step } from './quickstart/report.ts';
 import { changeFolder, copyFolder } from './quickstart/work-folder.ts';
 
@@ -28,6 +29,11 @@ type Restored = { done: { bytes: number } };
 const DIFFERENCES_SHOWN = 20;
 
 const options = read();
+const problems = await preflight(options);
+if (problems.length > 0) {
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  process.exit(2);
+}
 const places: Places = {
   server: join(options.data, 'server'),
   agent: join(options.data, 'agent'),
