@@ -1,28 +1,13 @@
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import { Command } from 'commander';
-import { addAdmin } from './cli/admin.ts';
-import { addDumps } from './cli/dumps.ts';
-import { addEnrolment } from './cli/enrolment.ts';
-import { addKit } from './cli/kit.ts';
-import { addMaintain } from './cli/maintain.ts';
-import { addStart } from './cli/start.ts';
+import { buildProgram } from './cli/program.ts';
 import { ServerError } from './errors.ts';
-import { VERSION } from './version.ts';
 
 // Whatever the server writes is for its own user
 process.umask(0o077);
 
-const program = new Command('holdfast-server').description('Run and look after a Holdfast server.').version(VERSION);
-addStart(program);
-addEnrolment(program);
-addAdmin(program);
-addKit(program);
-addDumps(program);
-addMaintain(program);
-
 try {
-  await program.parseAsync();
+  await buildProgram().parseAsync();
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = 1;

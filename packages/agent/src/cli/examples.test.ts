@@ -14,12 +14,17 @@ const HOUR = 3_600_000;
 const ORDER = [
   'enrol',
   'sets add',
+  'sets',
   'sets edit',
   'sets list',
+  'config',
   'config list',
   'config get',
   'config set',
+  'service',
   'service show',
+  'service install',
+  'service uninstall',
   'backup',
   '(a day later)',
   'run',
@@ -79,12 +84,21 @@ describe('the examples under --help', () => {
     const store = join(server.config.dataDir, 'store');
     const ran = new Set<string>();
 
+    // A stand-in for the system's program writes down what it is asked for: a test installs nothing
+    const systemctl = join(dir, 'bin/systemctl');
+    const [calls, path] = [join(dir, 'calls'), process.env['PATH']];
+    mkdirSync(join(dir, 'bin'));
+    writeFileSync(systemctl, `#!/bin/sh\necho "$*" >> "${calls}"\n`, { mode: 0o755 });
+    t.after(() => {
+      process.env['PATH'] = path;
+    });
+
     const run = async (line: string) => {
       const { code, stdout, stderr } = await runLine(shell, line.replace('/mnt/store', store));
       assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
       if (line.includes('--json')) for (const text of stdout.trim().split('\n')) JSON.parse(text);
       else assert.notEqual(stdout.trim(), '', `${line} says nothing`);
-      ran.add(line);
+      ran.add(line.replace(' --kind systemd', ''));
       return stdout;
     };
 
@@ -99,7 +113,11 @@ describe('the examples under --help', () => {
       } else if (step === '(custom key)') {
         await run('holdfast key export only.key --password-file password.txt');
       } else {
-        for (const line of examples.get(step) ?? []) if (!line.includes('only.key')) await run(line);
+        const isInstalling = /^service (un)?install$/.test(step);
+        process.env['PATH'] = isInstalling ? `${join(dir, 'bin')}:${path}` : path;
+        for (const line of examples.get(step) ?? []) {
+          if (!line.includes('only.key')) await run(isInstalling ? `${line} --kind systemd` : line);
+        }
       }
     }
 
@@ -108,6 +126,7 @@ describe('the examples under --help', () => {
       [],
     );
     assert.equal(readFileSync(join(cwd, 'restored/Documents/letter.txt'), 'utf8'), 'Dear Bob');
+    assert.match(readFileSync(calls, 'utf8'), /--user enable .*\n(.*\n)*--user disable --now /);
     assert.ok(existsSync(join(cwd, 'rescued', userHome, 'Documents/letter.txt')), 'restored from the store alone');
   });
 });

@@ -12,21 +12,29 @@ import type { ServerFlags } from '../config.ts';
 import { ServerError } from '../errors.ts';
 import { type Foundation, openFoundation } from '../foundation.ts';
 import { askPassword } from './ask.ts';
-import { configOf, print, withData, withJson } from './options.ts';
+import { configOf, print, withData, withExample, withJson } from './options.ts';
 
 type Flags = ServerFlags & { json?: boolean };
 
 /** Commands on users and devices; they work beside a running server. */
 export function addAdmin(program: Command): void {
   const admin = program.command('admin').description('Manage administrators from the machine itself.');
-  command(admin, 'create <name>', 'Create an administrator and print a one-time password.', (f, json, name) =>
-    create(f, json, name, ADMIN_ROLES),
+  command(
+    admin,
+    'create <name>',
+    'Create an administrator and print a one-time password.',
+    (f, json, name) => create(f, json, name, ADMIN_ROLES),
+    'root',
   );
-  command(admin, 'reset <name>', 'Give a user a new one-time password.', reset);
+  command(admin, 'reset <name>', 'Give a user a new one-time password.', reset, 'root');
 
   const user = program.command('user').description('Manage users.');
-  command(user, 'create <name>', 'Create a user and print a one-time password.', (f, json, name) =>
-    create(f, json, name),
+  command(
+    user,
+    'create <name>',
+    'Create a user and print a one-time password.',
+    (f, json, name) => create(f, json, name),
+    'ada',
   );
   withJson(withData(user.command('password <name>')))
     .description('Set the password of a user, for instance your own; the sessions of the user end, the devices go on.')
@@ -45,7 +53,13 @@ export function addAdmin(program: Command): void {
 
   const device = program.command('device').description('Manage devices.');
   command(device, 'list', 'List devices.', listAllDevices);
-  command(device, 'revoke <id>', 'Remove a device by its id or GUID; its snapshots stay.', revoke);
+  command(
+    device,
+    'revoke <id>',
+    'Remove a device by its id or GUID; its snapshots stay.',
+    revoke,
+    '204818234517263851',
+  );
 
   const audit = program.command('audit').description('Look after the audit log.');
   command(audit, 'verify', 'Recompute the chain of the audit log.', async ({ context }, json) => {
@@ -56,9 +70,11 @@ export function addAdmin(program: Command): void {
 
 type Work = (foundation: Foundation, json: boolean | undefined, argument: string) => Promise<void>;
 
-function command(parent: Command, usage: string, description: string, work: Work): void {
+/** `argument`: what stands for the command's own in its example. */
+function command(parent: Command, usage: string, description: string, work: Work, argument = ''): void {
   const takesArgument = usage.includes('<');
-  withJson(withData(parent.command(usage)))
+  const words = [parent.name(), usage.replace(/ .*/, ''), argument].filter((word) => word !== '');
+  withExample(withJson(withData(parent.command(usage))), `${words.join(' ')} --data /var/lib/holdfast`)
     .description(description)
     .action((...args: unknown[]) => {
       const { json, ...flags } = args[takesArgument ? 1 : 0] as Flags;

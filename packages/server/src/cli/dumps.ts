@@ -5,12 +5,12 @@ import type { ServerFlags } from '../config.ts';
 import { openFoundation } from '../foundation.ts';
 import { makeDump } from '../jobs.ts';
 import { askWords } from './ask.ts';
-import { configOf, print, withData, withJson, withKit } from './options.ts';
+import { configOf, print, withData, withExample, withJson, withKit } from './options.ts';
 
 type Flags = ServerFlags & { json?: boolean };
 
 export function addDumps(program: Command): void {
-  withJson(withData(program.command('dump')))
+  withExample(withJson(withData(program.command('dump'))), 'dump --data /var/lib/holdfast')
     .description('Write a dump now, beside a running server; only the recovery kit opens it.')
     .action(async ({ json, ...flags }: Flags) => {
       const config = configOf(flags);

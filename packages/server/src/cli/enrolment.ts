@@ -5,10 +5,10 @@ import { theOrganization } from '../authority/organization/store.ts';
 import type { ServerFlags } from '../config.ts';
 import { openFoundation } from '../foundation.ts';
 import { defaultAddress } from '../host-names.ts';
-import { configOf, print, withData, withJson } from './options.ts';
+import { configOf, print, withData, withExample, withJson } from './options.ts';
 
 export function addEnrolment(program: Command): void {
-  withJson(withData(program.command('enrolment')))
+  withExample(withJson(withData(program.command('enrolment'))), 'enrolment --data /var/lib/holdfast')
     .description('Print the line that enrols devices.')
     .option('--address <name>', 'name or address to put into it (default: what the server was started with)')
     .option('--https-port <n>', 'port to put into it (default: where the server listens)')

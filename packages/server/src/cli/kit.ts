@@ -9,7 +9,7 @@ import type { ServerFlags } from '../config.ts';
 import { writeDurably } from '../files.ts';
 import { openFoundation } from '../foundation.ts';
 import { askWords } from './ask.ts';
-import { configOf, print, withData, withJson, withKit } from './options.ts';
+import { configOf, print, withData, withExample, withJson, withKit } from './options.ts';
 import { newKit } from './start.ts';
 
 type KitFlags = ServerFlags & { words?: string; json?: boolean };
@@ -17,7 +17,10 @@ type KitFlags = ServerFlags & { words?: string; json?: boolean };
 export function addKit(program: Command): void {
   const kit = program.command('kit').description('Look after the recovery kit.');
 
-  withKit(withData(kit.command('new')))
+  withExample(
+    withKit(withData(kit.command('new'))),
+    'kit new --data /var/lib/holdfast --kit /media/usb/recovery-kit.age',
+  )
     .description('Make a new kit and show its words; older dumps still need the older kit.')
     .action(async (flags: ServerFlags) => {
       const config = configOf(flags);
@@ -29,7 +32,10 @@ export function addKit(program: Command): void {
       }
     });
 
-  withJson(withKit(withData(kit.command('confirm'))))
+  withExample(
+    withJson(withKit(withData(kit.command('confirm')))),
+    'kit confirm --kit /media/usb/recovery-kit.age --words words.txt --data /var/lib/holdfast',
+  )
     .description('Prove that file and words are kept: the server stops warning.')
     .option('--words <file>', 'file with the words (default: asked for)')
     .action(async ({ words, json, ...flags }: KitFlags) => {

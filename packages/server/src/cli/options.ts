@@ -13,6 +13,10 @@ export const withData = (command: Command): Command =>
 export const withKit = (command: Command): Command =>
   command.option('--kit <file>', 'recovery kit (default: recovery-kit.age in the data folder, or $HOLDFAST_KIT)');
 
+/** Each is run by a test, or the whole story of `main.test.ts` is its test. */
+export const withExample = (command: Command, line: string): Command =>
+  command.addHelpText('after', `\nExample:\n  holdfast-server ${line}`);
+
 export const withJson = (command: Command): Command => command.option('--json', 'print one JSON object');
 
 export const configOf = (flags: ServerFlags): ServerConfig => loadConfig(flags);

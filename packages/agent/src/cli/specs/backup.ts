@@ -42,6 +42,10 @@ export const BACKUP_SPECS: readonly CommandSpec[] = [
   {
     name: 'sets',
     summary: 'show and change what is backed up',
+    examples: [
+      { line: 'holdfast sets', about: 'all of them' },
+      { line: 'holdfast sets edit work --every 1h', about: 'see `holdfast sets edit --help` for more' },
+    ],
     commands: [
       {
         name: 'list',

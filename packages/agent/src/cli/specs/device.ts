@@ -59,17 +59,26 @@ export const DEVICE_SPECS: readonly CommandSpec[] = [
   {
     name: 'service',
     summary: 'install the service so that the system keeps it running',
+    examples: [{ line: 'holdfast service show', about: 'what would be installed here' }],
     commands: [
       serviceSpec('show', 'print the service file without installing it', [
         { line: 'holdfast service show --kind launchd', about: 'what a Mac would get' },
       ]),
-      serviceSpec('install', 'install and start the service', []),
-      serviceSpec('uninstall', 'stop and remove the service; the state folder stays', []),
+      serviceSpec('install', 'install and start the service', [
+        { line: 'holdfast service install', about: 'as root for the whole machine, else for you' },
+      ]),
+      serviceSpec('uninstall', 'stop and remove the service; the state folder stays', [
+        { line: 'holdfast service uninstall', about: '' },
+      ]),
     ],
   },
   {
     name: 'config',
     summary: 'show and change limits and other settings of this device',
+    examples: [
+      { line: 'holdfast config', about: 'all of them' },
+      { line: 'holdfast config set download.present 5M', about: 'at most 5 MiB a second while you work' },
+    ],
     commands: [
       {
         name: 'list',
