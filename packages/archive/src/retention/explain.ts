@@ -4,7 +4,8 @@
 // It can: a plan stays the same when snapshots that it retired before are added, and the snapshot that made another one dispensable
 // is either still there or left its tombstone later than that one.
 
-import { planRetention, type RetentionHold, type RetentionSnapshot } from './plan.ts';
+import type { RetentionHold } from './holds.ts';
+import { planRetention, type RetentionSnapshot } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
 
 export type RetiredSnapshot = RetentionSnapshot & {

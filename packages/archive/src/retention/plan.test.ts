@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DAY, HOUR, MINUTE, WEEK } from './duration.ts';
-import { planRetention, type RetentionHold, type RetentionSnapshot } from './plan.ts';
+import type { RetentionHold } from './holds.ts';
+import { planRetention, type RetentionSnapshot } from './plan.ts';
 import { DEFAULT_RETENTION, type RetentionPolicy, type RetentionTier } from './policy.ts';
 
 const QUARTER = 15 * MINUTE;

@@ -23,6 +23,7 @@
 
 import { ArchiveError } from '../errors.ts';
 import { DAY } from './duration.ts';
+import type { RetentionHold } from './holds.ts';
 import { checkRetentionPolicy, type RetentionPolicy, type RetentionTier } from './policy.ts';
 
 /** Ids are text, e.g. hex; the plan only compares them. */
@@ -35,19 +36,6 @@ export type RetentionSnapshot = {
   /** ms since 1970, from the receipt (format §6.2). */
   readonly receivedAt: number;
   readonly partial: boolean;
-};
-
-/** Snapshots that nobody may retire, whatever the policy says. What is left out matches everything. */
-export type RetentionHold = {
-  readonly snapshotId?: string;
-  readonly deviceId?: string;
-  readonly setId?: string;
-  readonly destinationId?: string;
-  /** Times of receipt, ms, both included. */
-  readonly from?: number;
-  readonly to?: number;
-  /** ms; the hold ends then. Without it, it lasts until it is taken away. */
-  readonly expires?: number;
 };
 
 export type KeepReason =

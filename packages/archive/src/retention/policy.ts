@@ -76,14 +76,14 @@ function checkTier({ every, until }: RetentionTier, before: RetentionTier | unde
 
 const isMinutes = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= MINUTE && ms % MINUTE === 0;
 
-/** An unknown key is refused: a mistyped `untilDays` would keep or drop what nobody meant. */
-function onlyKeys(json: unknown, keys: readonly string[], field: string): Record<string, unknown> {
+/** For all that is read of a policy. An unknown key is refused: a mistyped `untilDays` would keep or drop what nobody meant. */
+export function onlyKeys(json: unknown, keys: readonly string[], field: string): Record<string, unknown> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong(field, 'is no object');
   const unknown = Object.keys(json).find((key) => !keys.includes(key));
   if (unknown !== undefined) throw wrong(`${field}.${unknown}`, `is unknown; there is ${keys.join(', ')}`);
   return json as Record<string, unknown>;
 }
 
-function wrong(field: string, what: string): ArchiveError {
+export function wrong(field: string, what: string): ArchiveError {
   return new ArchiveError('policy_invalid', { name: field, detail: `${field} ${what}` });
 }

@@ -6,11 +6,14 @@
 
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
-import { planRetention, type RetentionHold, type RetireReason } from '@holdfast/archive/retention/plan.ts';
+import { parseRetentionHolds, type RetentionHold } from '@holdfast/archive/retention/holds.ts';
+import { planRetention, type RetireReason } from '@holdfast/archive/retention/plan.ts';
 import {
   DEFAULT_RETENTION,
+  onlyKeys,
   parseRetentionPolicy,
   type RetentionPolicyJson,
+  wrong,
 } from '@holdfast/archive/retention/policy.ts';
 import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { policyName } from '@holdfast/archive/store/layout.ts';
@@ -36,13 +39,44 @@ export type Retirement = { readonly snapshot: Snapshot; readonly reason: RetireR
 export async function readPolicy(blobs: Pick<BlobStore, 'get'>, archiveId: Uint8Array): Promise<PolicyRecord | null> {
   const bytes = await readIfThere(blobs, policyName(archiveId));
   if (bytes === null) return null;
+  return checkRecord(parseJson(bytes, policyName(archiveId)));
+}
+
+function parseJson(bytes: Uint8Array, name: string): unknown {
   try {
-    const record = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as PolicyRecord;
-    if (typeof record.inForce !== 'object' || record.inForce === null) throw new TypeError('it has no policy in force');
-    return record;
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new ArchiveError('policy_invalid', { name: policyName(archiveId), detail: 'it cannot be read' }, { cause });
+    throw new ArchiveError('policy_invalid', { name, detail: `${name} is no JSON` }, { cause });
   }
+}
+
+function checkRecord(json: unknown): PolicyRecord {
+  const { inForce, announced } = onlyKeys(json, ['inForce', 'announced'], 'policy');
+  checkPolicy(inForce, 'inForce');
+  if (announced !== undefined) {
+    const { policy, since } = onlyKeys(announced, ['policy', 'since'], 'announced');
+    checkPolicy(policy, 'announced.policy');
+    if (!Number.isSafeInteger(since)) throw wrong('announced.since', 'is no time in milliseconds since 1970');
+  }
+  return json as PolicyRecord;
+}
+
+/** Returns the policy itself, or throws `policy_invalid`: what is not understood as it was meant retires what nobody meant. */
+export function checkPolicy(json: unknown, field: string): ArchivePolicy {
+  const policy = onlyKeys(json, ['default', 'sets', 'holds'], field);
+  if (policy['default'] !== undefined) parseRetentionPolicy(policy['default']);
+  for (const [set, rule] of Object.entries(setsOf(policy['sets'], field))) {
+    if (!/^[0-9a-f]{32}$/.test(set)) throw wrong(`${field}.sets`, `has "${set}", which is no id of a set`);
+    parseRetentionPolicy(rule);
+  }
+  if (policy['holds'] !== undefined) parseRetentionHolds(policy['holds']);
+  return policy;
+}
+
+function setsOf(json: unknown, field: string): object {
+  if (json === undefined) return {};
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong(`${field}.sets`, 'is no object');
+  return json;
 }
 
 export async function writePolicy(

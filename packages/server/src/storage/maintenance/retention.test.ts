@@ -211,4 +211,32 @@ describe('the policy of an archive', () => {
     assert.equal((await site.maintain('retention')).failed, 1);
     assert.equal((await kept(site)).length, 3);
   });
+
+  test('with a hold that does not say what was meant retires nothing, and names it', async () => {
+    const failures = (site: Site) =>
+      site.events.flatMap((event) => (event.kind === 'failed' ? [(event.error as Error).message] : []));
+    wanted = null;
+    const site = await siteWithPolicy();
+    await history(site, 3, 1);
+    for (const [policy, names] of [
+      [
+        { inForce: { default: everyDay, holds: [{ snapshotID: '00'.repeat(32) }] } },
+        /^holds\[0\]\.snapshotID is unknown/,
+      ],
+      [{ inForce: { default: everyDay, hold: [] } }, /^inForce\.hold is unknown/],
+      [{ inForce: { default: everyDay, holds: 'all' } }, /^holds is no list/],
+      [{ inForce: { sets: { Home: everyDay } } }, /^inForce\.sets has "Home"/],
+      [{ inForce: {}, announced: { policy: { holds: [{ from: 'now' }] }, since: 0 } }, /^holds\[0\]\.from is "now"/],
+    ] as const) {
+      await site.blobs.put(policyName(site.archive.id), Buffer.from(JSON.stringify(policy)));
+      await site.maintain('retention');
+      assert.match(failures(site)[0] ?? 'nothing failed', names);
+      assert.equal((await kept(site)).length, 3);
+    }
+    await site.blobs.delete(policyName(site.archive.id));
+    wanted = { default: everyDay, holds: [{ deviceId: 'all' }] };
+    await site.maintain('retention');
+    assert.match(failures(site)[0] ?? 'nothing failed', /^holds\[0\]\.deviceId is "all"/);
+    assert.equal((await kept(site)).length, 3);
+  });
 });

@@ -15,7 +15,15 @@ import { dropAbandoned, removeSnapshotObjects } from '../ingest/commit-snapshot.
 import { TOMBSTONE_MS } from '../limits.ts';
 import { readIfThere } from '../reads/lists.ts';
 import { makeTombstone } from '../receipts.ts';
-import { type ArchivePolicy, nextPolicy, planArchive, type Retirement, readPolicy, writePolicy } from './policy.ts';
+import {
+  type ArchivePolicy,
+  checkPolicy,
+  nextPolicy,
+  planArchive,
+  type Retirement,
+  readPolicy,
+  writePolicy,
+} from './policy.ts';
 import type { Run } from './run.ts';
 
 export type RetentionResult = { retired: number; tombstonesDropped: number; abandoned: number };
@@ -28,7 +36,7 @@ export async function retain(run: Run, wanted: ArchivePolicy | null): Promise<Re
   const snapshots = await point.index.read((on) => committedSnapshots(on, archive.number));
   const now = point.now();
   const stored = await readPolicy(point.blobs, archive.id);
-  const record = nextPolicy(stored, wanted, snapshots, now);
+  const record = nextPolicy(stored, wanted && checkPolicy(wanted, 'policy'), snapshots, now);
   if (record !== stored) await writePolicy(point.blobs, archive.id, record);
   let retired = 0;
   for (const retirement of planArchive(record.inForce, snapshots, now)) {
