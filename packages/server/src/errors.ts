@@ -19,7 +19,10 @@ export const CODES = {
     'None of these files is wrapped to the escrow of this kit: name all identities of the archive, or the archive is above key level account.',
   dump_damaged: 'The dump is cut off or changed; use another one.',
   dump_newer: 'A newer version wrote this dump; recover with that version or a newer one.',
-  dump_foreign: 'This kit belongs to another server than the dump.',
+  dump_foreign:
+    'This kit does not open the dump: it was made with another kit of this server, or by another server. Use the kit that was the newest when the dump was made.',
+  dump_older_than_kit:
+    'The dump is older than this kit. If both are of one server, an earlier kit opens it, with its own words: "kit new" has kept that as recovery-kit.age.until-TIME. Use it, or a newer dump.',
   recover_not_empty: 'The target holds a server already; recover into an empty data folder and an empty database.',
   recover_unfinished:
     'A recovery was cut off here: repeat "holdfast-server recover" with kit and dump; it begins again by itself.',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createClient } from '@holdfast/protocol/client.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
@@ -11,6 +11,7 @@ import type { DatabaseConfig } from '../../config.ts';
 import { appliedSteps, migrate } from '../../database/migrate.ts';
 import { type Database, openDatabase } from '../../database/open.ts';
 import { onBothDatabases } from '../../database/testing/both.ts';
+import type { ServerError } from '../../errors.ts';
 import { makeDump } from '../../jobs.ts';
 import { refusedWith } from '../../testing/refused.ts';
 import { startTestServer, type TestDevice, type TestServer } from '../../testing/test-server.ts';
@@ -98,7 +99,7 @@ onBothDatabases('recovery', (fresh) => {
     const strangers = await createKeystore(join(directory, `stranger-${count}`), Date.now());
     const strangeKit = join(directory, `stranger-${count}.age`);
     const random = (n: number) => randomBytes(n);
-    const strangeWords = await makeKit(strangers, strangeKit, { now: Date.now(), random, scryptWork: 10 });
+    const strangeWords = await makeKit(strangers, strangeKit, { now: 0, random, scryptWork: 10 });
     const bytes = readFileSync(dumpFile);
     const damaged = (name: string, content: Uint8Array) => {
       const path = join(directory, name);
@@ -124,6 +125,31 @@ onBothDatabases('recovery', (fresh) => {
       assert.deepEqual(await appliedSteps(left), []);
       await left.close();
     }
+  });
+
+  test('a dump from before a new kit is told as that, and opens with the kit that was moved aside', async () => {
+    const kitBefore = join(directory, `before-${count}.age`);
+    const keystore = { ...t.server.foundation.keystore, folder: mkdtempSync(join(directory, 'keystore-')) };
+    const random = (n: number) => randomBytes(n);
+    const later = Date.now() + 5000;
+    cpSync(kitFile, kitBefore);
+    const wordsNow = await makeKit(keystore, kitBefore, { now: later, random, scryptWork: 10 });
+    const newKit = { kitFile: kitBefore, words: wordsNow };
+    const refusal = async (change: object) => {
+      const { options } = target(await fresh());
+      return recover({ ...options, ...change }).then(
+        () => null,
+        (error: ServerError) => error,
+      );
+    };
+    const told = await refusal(newKit);
+    assert.equal(told?.code, 'dump_older_than_kit');
+    assert.equal(told?.data?.['kit'], new Date(later).toISOString());
+    const renamed = join(directory, 'renamed.age');
+    cpSync(dumpFile, renamed);
+    assert.equal((await refusal({ ...newKit, dumpFile: renamed }))?.code, 'dump_foreign', 'nothing tells its time');
+    const [aside = ''] = readdirSync(directory).filter((name) => name.startsWith(`${basename(kitBefore)}.until-`));
+    assert.equal(await refusal({ kitFile: join(directory, aside) }), null);
   });
 
   test('nothing is recovered over a server that is there', async () => {

@@ -14,6 +14,7 @@
 
 import { createReadStream, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -28,12 +29,13 @@ import { makePrivateFolder } from '../../files.ts';
 import { append, verifyChain } from '../audit/audit.ts';
 import { openStreamWith } from '../keyring/age.ts';
 import { keystoreExists, openKeystore, writeKeystore } from '../keyring/keystore.ts';
-import { openKit } from '../keyring/kit.ts';
+import { type Kit, openKit } from '../keyring/kit.ts';
 import { holdMaintenance } from '../maintenance-hold.ts';
 import { AUTHORITY_STEPS } from '../migrations.ts';
 import { type AuthorityTables, DUMP_ORDER } from '../tables.ts';
 import { type Cell, type DumpHeader, type DumpItem, decodeDump } from './dump-format.ts';
 import { isUnfinished, markFinished, markUnfinished } from './unfinished.ts';
+import { timeInName } from './write-dump.ts';
 
 export type RecoverOptions = {
   readonly kitFile: string;
@@ -59,7 +61,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   const lock = lockDataFolder(options.dataDir);
   try {
     const database = await emptyDatabase(options);
-    const recovered = await fill(database, options, kit.recoveryIdentity).catch(async (error: unknown) => {
+    const recovered = await fill(database, options, kit).catch(async (error: unknown) => {
       await clear(database);
       throw error;
     });
@@ -88,13 +90,9 @@ async function emptyDatabase({ database: config, keystoreDir }: RecoverOptions):
   }
 }
 
-async function fill(
-  database: Database<AuthorityTables>,
-  options: RecoverOptions,
-  recoveryIdentity: string,
-): Promise<Recovered> {
+async function fill(database: Database<AuthorityTables>, options: RecoverOptions, kit: Kit): Promise<Recovered> {
   await markUnfinished(database);
-  const loaded = await load(database, readDump(options.dumpFile, recoveryIdentity));
+  const loaded = await load(database, readDump(options.dumpFile, kit));
   await migrate(database, AUTHORITY_STEPS);
   const auditEntries = await verifyChain(database.kysely);
   await afterwards(database, loaded.header, options.now);
@@ -164,15 +162,15 @@ async function afterwards(database: Database<AuthorityTables>, header: DumpHeade
   });
 }
 
-async function* readDump(file: string, identity: string): AsyncGenerator<DumpItem> {
+async function* readDump(file: string, kit: Kit): AsyncGenerator<DumpItem> {
   if (!existsSync(file)) throw new ServerError('dump_damaged', { message: `${file} does not exist.` });
   const sealed = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
   let plain: ReadableStream<Uint8Array>;
   try {
-    plain = await openStreamWith(identity, sealed);
+    plain = await openStreamWith(kit.recoveryIdentity, sealed);
   } catch (cause) {
     const foreign = cause instanceof Error && /no identity matched/i.test(cause.message);
-    throw new ServerError(foreign ? 'dump_foreign' : 'dump_damaged', { cause });
+    throw foreign ? notOfKit(file, kit, cause) : new ServerError('dump_damaged', { cause });
   }
   const decompress = createZstdDecompress();
   const done = pipeline(Readable.fromWeb(plain as never), decompress);
@@ -184,6 +182,16 @@ async function* readDump(file: string, identity: string): AsyncGenerator<DumpIte
     await done.catch(() => undefined);
     throw cause instanceof ServerError ? cause : new ServerError('dump_damaged', { cause });
   }
+}
+
+const A_SECOND = 1000;
+
+/** Nothing in the open tells whose a dump is, but its name tells when it was made. */
+function notOfKit(file: string, { made }: Kit, cause: Error): ServerError {
+  const dumped = timeInName(basename(file));
+  if (dumped === null || dumped + A_SECOND > made) return new ServerError('dump_foreign', { cause });
+  const [dump, kit] = [dumped, made].map((time) => new Date(time).toISOString());
+  return new ServerError('dump_older_than_kit', { cause, data: { dump, kit } });
 }
 
 /** Takes out all that a recovery put into a database that was empty before, and closes it. */

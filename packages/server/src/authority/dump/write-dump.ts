@@ -27,13 +27,21 @@ export type DumpOptions = {
   readonly kept: number;
 };
 
-const FILE_NAME = /^holdfast-\d{8}T\d{6}Z\.dump\.age$/;
+const FILE_NAME = /^holdfast-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.dump\.age$/;
 
 export const dumpFileName = (now: number): string =>
   `holdfast-${new Date(now)
     .toISOString()
     .replace(/\.\d+Z$/, 'Z')
     .replace(/[-:]/g, '')}.dump.age`;
+
+/** When a dump was made, by its name: the second, in ms. Null for one that was renamed. */
+export function timeInName(fileName: string): number | null {
+  const found = FILE_NAME.exec(fileName);
+  if (found === null) return null;
+  const [, year, month, day, hour, minute, second] = found;
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
 
 /** Writes one and removes the oldest beyond `kept`; resolves with its path. Rejects with `kit_missing` without a kit. */
 export async function writeDump(options: DumpOptions): Promise<string> {
