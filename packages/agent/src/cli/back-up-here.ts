@@ -24,7 +24,7 @@ export async function backUpHere(
     const { values, cpu } = await limitsHere(context, access.home, gentle);
     const reports: RunReport[] = [];
     for (const set of sets) {
-      const observer = observeRun(set, onEvent);
+      const observer = observeRun(set, onEvent, () => access.connection.upload.passed);
       const outcomes = await backUpSet({
         home: access.home,
         device: access.device,

@@ -15,22 +15,29 @@ export type ProgressState = {
   readonly bytesDone: number;
   /** `null` while it is not known yet. */
   readonly bytesTotal: number | null;
-  readonly filesDone: number;
-  readonly filesTotal: number | null;
-  /** What is counted, when it is not files. */
-  readonly unit?: string;
+  /** Of what counts as done, what still has to be sent. */
+  readonly bytesWaiting?: number;
+  readonly itemsDone: number;
+  readonly itemsTotal: number | null;
+  readonly unit: 'files' | 'entries' | 'chunks';
   /** What it waits for, if it waits. */
   readonly waiting?: string | null;
 };
 
 /** Long enough to be steady, short enough to follow a change of the line. */
 const WINDOW_MS = 10_000;
+/** The time left is told over a longer one: what comes in large pieces would make it jump. */
+const LEFT_WINDOW_MS = 60_000;
+/** And only when the pace is known: after so long, or so much more of the whole. */
+const KNOWN_MS = 5000;
+const KNOWN_EARLY_MS = 1000;
+const KNOWN_EARLY_SHARE = 0.05;
 const EVENT_EVERY_MS = 500;
 
 export const noBar = (say: Progress['say']): Progress => ({ update: () => {}, say, stop: () => {} });
 
 export function barProgress(title: string, stream: NodeJS.WritableStream, now: () => number): Progress {
-  const rate = createRate(now);
+  const pace = createPace(now);
   const bar = new cliProgress.SingleBar({
     stream,
     format: `${title} {bar} {shown}`,
@@ -47,9 +54,8 @@ export function barProgress(title: string, stream: NodeJS.WritableStream, now: (
     update(state) {
       const total = state.bytesTotal ?? 0;
       bar.setTotal(Math.max(total, 1));
-      bar.update(Math.min(state.bytesDone, Math.max(total, 1)), {
-        shown: printable(describe(state, rate(state.bytesDone))),
-      });
+      const shown = printable(describe(state, pace(state)));
+      bar.update(Math.min(arrived(state), Math.max(total, 1)), { shown });
     },
     say(text) {
       stream.write(`\r\x1b[K${printable(text)}\n`);
@@ -60,56 +66,78 @@ export function barProgress(title: string, stream: NodeJS.WritableStream, now: (
 
 /** The same for programs: at most two lines a second. */
 export function eventProgress(title: string, emit: (fields: object) => void, now: () => number): Progress {
-  const rate = createRate(now);
+  const pace = createPace(now);
   let last = Number.NEGATIVE_INFINITY;
   return {
     update(state) {
-      const bytesPerSecond = rate(state.bytesDone);
+      const measured = pace(state);
       if (now() - last < EVENT_EVERY_MS) return;
       last = now();
-      emit({
-        event: 'progress',
-        step: title,
-        ...state,
-        bytesPerSecond,
-        secondsLeft: secondsLeft(state, bytesPerSecond),
-      });
+      emit({ event: 'progress', step: title, ...state, ...measured });
     },
     say: () => {},
     stop: () => {},
   };
 }
 
-/** Bytes a second over the last moments; `null` before there is enough to tell. */
-export function createRate(now: () => number): (bytes: number) => number | null {
+export type Pace = {
+  /** Over the last moments; `null` before there is enough to tell. */
+  readonly bytesPerSecond: number | null;
+  /** `null` while it is not known. */
+  readonly secondsLeft: number | null;
+};
+
+/** Content that is where it belongs. */
+export const arrived = ({ bytesDone, bytesWaiting = 0 }: ProgressState): number =>
+  Math.max(0, bytesDone - bytesWaiting);
+
+export function createPace(now: () => number): (state: ProgressState) => Pace {
+  const recent = createRate(WINDOW_MS);
+  const steady = createRate(LEFT_WINDOW_MS);
+  let first: { readonly at: number; readonly bytes: number } | null = null;
+  return (state) => {
+    const [at, bytes] = [now(), arrived(state)];
+    const bytesPerSecond = recent(at, bytes);
+    if (bytes === 0) return { bytesPerSecond, secondsLeft: null };
+    first ??= { at, bytes };
+    const rate = steady(at, bytes);
+    const known = isKnown(at - first.at, bytes - first.bytes, state.bytesTotal) && !state.waiting;
+    return { bytesPerSecond, secondsLeft: known ? secondsLeft(bytes, state.bytesTotal, rate) : null };
+  };
+}
+
+const isKnown = (ms: number, bytes: number, total: number | null): boolean =>
+  ms >= KNOWN_MS || (ms >= KNOWN_EARLY_MS && total !== null && bytes >= total * KNOWN_EARLY_SHARE);
+
+/** Bytes a second over a window of so long; `null` before there is enough to tell. */
+function createRate(window: number): (at: number, bytes: number) => number | null {
   const samples: { at: number; bytes: number }[] = [];
-  return (bytes) => {
-    const at = now();
+  return (at, bytes) => {
     samples.push({ at, bytes });
-    while (samples.length > 2 && at - samples[1]!.at >= WINDOW_MS) samples.shift();
+    while (samples.length > 2 && at - samples[1]!.at >= window) samples.shift();
     const first = samples[0]!;
     return at - first.at < 200 ? null : Math.max(0, ((bytes - first.bytes) * 1000) / (at - first.at));
   };
 }
 
-export function describe(state: ProgressState, rate: number | null): string {
-  if (state.waiting) return `waiting: ${inWords(state.waiting)}`;
-  const { bytesDone, bytesTotal, filesDone, filesTotal, unit = 'files' } = state;
-  const percent = bytesTotal ? `${Math.floor((Math.min(bytesDone, bytesTotal) / bytesTotal) * 100)}%` : null;
-  const left = secondsLeft(state, rate);
-  const parts = [
-    percent,
-    bytesTotal === null ? formatBytes(bytesDone) : `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`,
-    filesTotal === null ? `${count(filesDone)} ${unit}` : `${count(filesDone)} of ${count(filesTotal)} ${unit}`,
-    rate === null ? null : `${formatBytes(Math.round(rate))}/s`,
-    left === null ? null : `${formatDuration(left * 1000)} left`,
-  ];
-  return parts.filter((part) => part !== null).join(', ');
+function secondsLeft(bytes: number, total: number | null, rate: number | null): number | null {
+  if (total === null || rate === null || rate < 1) return null;
+  return Math.max(0, Math.round((total - bytes) / rate));
 }
 
-function secondsLeft({ bytesDone, bytesTotal }: ProgressState, rate: number | null): number | null {
-  if (bytesTotal === null || rate === null || rate < 1) return null;
-  return Math.max(0, Math.round((bytesTotal - bytesDone) / rate));
+export function describe(state: ProgressState, { bytesPerSecond, secondsLeft }: Pace): string {
+  if (state.waiting) return `waiting: ${inWords(state.waiting)}`;
+  const { bytesTotal, itemsDone, itemsTotal, unit } = state;
+  const bytes = arrived(state);
+  const percent = bytesTotal ? `${Math.floor((Math.min(bytes, bytesTotal) / bytesTotal) * 100)}%` : null;
+  const parts = [
+    percent,
+    bytesTotal === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(bytesTotal)}`,
+    itemsTotal === null ? `${count(itemsDone)} ${unit}` : `${count(itemsDone)} of ${count(itemsTotal)} ${unit}`,
+    bytesPerSecond === null ? null : `${formatBytes(Math.round(bytesPerSecond))}/s`,
+    secondsLeft === null ? null : `${formatDuration(secondsLeft * 1000)} left`,
+  ];
+  return parts.filter((part) => part !== null).join(', ');
 }
 
 export const count = (value: number): string => value.toLocaleString('en-US');

@@ -9,11 +9,13 @@ export type RunEvent =
   | { readonly kind: 'begins'; readonly set: string }
   | {
       readonly kind: 'progress';
-      readonly filesDone: number;
-      readonly filesTotal: number | null;
+      readonly entriesDone: number;
+      readonly entriesTotal: number | null;
       readonly bytesDone: number;
       readonly bytesTotal: number | null;
       readonly bytesSent: number;
+      /** Read and sealed, and not sent yet. */
+      readonly bytesWaiting: number;
     }
   | ({ readonly kind: 'skipped' } & LeftOut)
   /** `null`: it goes on. */
@@ -60,7 +62,9 @@ export type RunObserver = {
   report(outcomes: readonly SetOutcome[]): RunReport[];
 };
 
-export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): RunObserver {
+/** `uploaded`: what went up the line since some moment, of this run or not. */
+export function observeRun(set: BackupSet, emit: (event: RunEvent) => void, uploaded: () => number): RunObserver {
+  let uploadedBefore = uploaded();
   // Several destinations meet the same entries
   const skipped = new Map<string, LeftOut>();
   const notes: string[] = [];
@@ -70,7 +74,8 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
       if (event.kind === 'skipped' && skipped.size < LISTED) {
         skipped.set(Buffer.from(event.path).toString('latin1'), leftOut(event));
       }
-      const shown = describe(event);
+      if (event.kind === 'walked') uploadedBefore = uploaded();
+      const shown = describe(event, uploaded() - uploadedBefore);
       if (shown !== null) emit(shown);
       if (event.kind === 'chain' && shown?.kind === 'note') notes.push(shown.text);
     },
@@ -82,18 +87,19 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void): Run
   };
 }
 
-function describe(event: BackupEvent): RunEvent | null {
+function describe(event: BackupEvent, uploaded: number): RunEvent | null {
   switch (event.kind) {
     case 'walked':
-      return { ...NOTHING_DONE, filesTotal: null, bytesTotal: null };
+      return { ...NOTHING_DONE, entriesTotal: null, bytesTotal: null };
     case 'progress':
       return {
         kind: 'progress',
-        filesDone: event.filesDone,
-        filesTotal: event.filesTotal,
+        entriesDone: event.entriesDone,
+        entriesTotal: event.entriesTotal,
         bytesDone: event.bytesDone,
         bytesTotal: event.bytesTotal,
         bytesSent: event.bytesStored,
+        bytesWaiting: stillToSend(event, uploaded),
       };
     case 'skipped':
       return { kind: 'skipped', ...leftOut(event) };
@@ -124,7 +130,15 @@ const leftOut = ({ path, reason }: Extract<BackupEvent, { kind: 'skipped' }>): L
   reason,
 });
 
-const NOTHING_DONE = { kind: 'progress', filesDone: 0, bytesDone: 0, bytesSent: 0 } as const;
+/** A pack is acknowledged when all of it is there; on a slow line that is seen piece by piece. */
+function stillToSend(
+  { bytesStored, bytesWaiting }: Extract<BackupEvent, { kind: 'progress' }>,
+  uploaded: number,
+): number {
+  return Math.min(bytesWaiting, Math.max(0, bytesStored + bytesWaiting - uploaded));
+}
+
+const NOTHING_DONE = { kind: 'progress', entriesDone: 0, bytesDone: 0, bytesSent: 0, bytesWaiting: 0 } as const;
 
 const CHAIN = {
   fork: 'another machine has made backups as this device, or an old image of it was put back',

@@ -79,7 +79,11 @@ export class Runner {
     const { home, config, time, link, onEvent } = this.options;
     const device = enrolled(readDevice(home));
     if (device === null) throw new AgentError('not_enrolled');
-    const observer = observeRun(set, (event) => this.observe(request, event));
+    const observer = observeRun(
+      set,
+      (event) => this.observe(request, event),
+      () => link.uploaded,
+    );
     const open = () => link.open(device, signal);
     const { workers } = valuesOf(readSettings(home));
     const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
@@ -143,11 +147,12 @@ export class Runner {
 }
 
 const NOTHING = {
-  filesDone: 0,
-  filesTotal: null,
+  entriesDone: 0,
+  entriesTotal: null,
   bytesDone: 0,
   bytesTotal: null,
   bytesSent: 0,
+  bytesWaiting: 0,
   waiting: null,
 } as const;
 

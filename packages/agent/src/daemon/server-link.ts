@@ -15,6 +15,8 @@ export type ServerLink = {
   /** The open connection of this device, and what the server says of it now. */
   open(device: EnrolledDevice, signal: AbortSignal): Promise<{ connection: Connection; context: DeviceContext }>;
   readonly offline: Offline | null;
+  /** Bytes that the open connection has sent. */
+  readonly uploaded: number;
   wentOffline(message: string): void;
   /** Asks whether the server answers; moves the next try on when it does not. */
   probe(device: EnrolledDevice, signal: AbortSignal): Promise<boolean>;
@@ -65,6 +67,9 @@ export function createServerLink({ time, random }: LinkOptions): ServerLink {
   return {
     get offline() {
       return offline;
+    },
+    get uploaded() {
+      return current?.connection.upload.passed ?? 0;
     },
     async open(device, signal) {
       const connection = connectionOf(device);

@@ -43,11 +43,12 @@ export type Running = {
   readonly set: string;
   readonly startedAt: number;
   readonly walk: Due['walk'];
-  readonly filesDone: number;
-  readonly filesTotal: number | null;
+  readonly entriesDone: number;
+  readonly entriesTotal: number | null;
   readonly bytesDone: number;
   readonly bytesTotal: number | null;
   readonly bytesSent: number;
+  readonly bytesWaiting: number;
   /** What the run itself waits for: the server, mostly. */
   readonly waiting: string | null;
 };

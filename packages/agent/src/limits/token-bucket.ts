@@ -3,6 +3,8 @@
  * the debt is gone, so a large piece needs no room of its own and a rate may change at any moment.
  */
 export type Bucket = {
+  /** Bytes that were taken since it was made. */
+  readonly passed: number;
   /** Resolves when the next bytes may go; at once where there is no limit. */
   take(bytes: number, signal?: AbortSignal): Promise<void>;
   /** Bytes a second; null for no limit. Whoever waits is asked again. */
@@ -28,6 +30,7 @@ export function createBucket({ ticks, sleep }: Pick<Time, 'ticks' | 'sleep'>, in
   /** Below zero: owed. Never above what a burst allows. */
   let tokens = 0;
   let since = ticks();
+  let passed = 0;
 
   function refill(): void {
     const at = ticks();
@@ -36,8 +39,12 @@ export function createBucket({ ticks, sleep }: Pick<Time, 'ticks' | 'sleep'>, in
   }
 
   return {
+    get passed() {
+      return passed;
+    },
     async take(bytes, signal) {
       signal?.throwIfAborted();
+      passed += bytes;
       if (rate === null) return;
       refill();
       tokens -= bytes;

@@ -57,11 +57,14 @@ export type BackupEvent =
     }
   | {
       readonly kind: 'progress';
-      readonly filesDone: number;
-      readonly filesTotal: number;
+      /** Entries of every type whose content or attributes are read. */
+      readonly entriesDone: number;
+      readonly entriesTotal: number;
       readonly bytesDone: number;
       readonly bytesTotal: number;
       readonly bytesStored: number;
+      /** Sealed, and not acknowledged yet. */
+      readonly bytesWaiting: number;
     }
   | { readonly kind: 'skipped'; readonly path: Uint8Array; readonly reason: string }
   | { readonly kind: 'pack'; readonly bytes: number; readonly result: 'stored' | 'exists' }

@@ -19,8 +19,9 @@ export class Progress {
     this.tell = () => {
       const { files, bytes } = round.read;
       const { items, bytes: bytesTotal } = round.planned;
-      const { bytesStored } = upload;
-      this.emit({ kind: 'progress', filesDone: files, filesTotal: items, bytesDone: bytes, bytesTotal, bytesStored });
+      const { bytesStored, bytesWaiting } = upload;
+      const read = { entriesDone: files, entriesTotal: items, bytesDone: bytes, bytesTotal };
+      this.emit({ kind: 'progress', ...read, bytesStored, bytesWaiting });
     };
     this.timer = setInterval(() => this.tell(), EVERY_MS).unref();
   }

@@ -49,7 +49,7 @@ export class Upload {
   private readonly options: UploadOptions;
   private readonly bounds: number[];
   /** Data that is not acknowledged. */
-  private readonly outstanding = new Set<{ readonly lowest: number }>();
+  private readonly outstanding = new Set<{ readonly lowest: number; readonly bytes: Uint8Array }>();
   private readonly turns: (() => void)[] = [];
   private active = 0;
   /** Trees are copied into their pack at once: small buffers kept for long would hold on to what was allocated beside them. */
@@ -72,6 +72,13 @@ export class Upload {
   constructor(options: UploadOptions) {
     this.options = options;
     this.bounds = Array.from({ length: options.workers }, () => 0);
+  }
+
+  /** Sealed, and not acknowledged yet. */
+  get bytesWaiting(): number {
+    let bytes = this.trees?.size ?? 0;
+    for (const pack of [...this.outstanding, ...this.queue]) bytes += pack.bytes.length;
+    return bytes;
   }
 
   /** All workers begin another round. */
@@ -230,7 +237,7 @@ export class Upload {
   }
 
   private send(lowest: number, pack: Packed, done: () => void): void {
-    const claim = { lowest };
+    const claim = { lowest, bytes: pack.bytes };
     this.outstanding.add(claim);
     this.active++;
     void this.run(async () => {

@@ -41,7 +41,8 @@ async function runWatched(context: Context, sets: readonly BackupSet[], how: How
   const waits = waitTeller(progress);
   const onEvent = (event: RunEvent): void => {
     if (event.kind === 'progress') {
-      progress.update({ ...event, waiting: waits.why });
+      const { kind: _kind, entriesDone: itemsDone, entriesTotal: itemsTotal, ...bytes } = event;
+      progress.update({ ...bytes, itemsDone, itemsTotal, unit: 'entries', waiting: waits.why });
       return;
     }
     const { kind, ...fields } = event;

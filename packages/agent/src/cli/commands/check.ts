@@ -72,8 +72,8 @@ function tell(event: CheckEvent, { out }: Context, progress: Awaited<ReturnType<
     progress.update({
       bytesDone: bytes,
       bytesTotal: null,
-      filesDone: structure + contentRead,
-      filesTotal: null,
+      itemsDone: structure + contentRead,
+      itemsTotal: null,
       unit: 'chunks',
     });
   } else if (event.kind === 'problem') out.event('problem', documentOf(event.problem));

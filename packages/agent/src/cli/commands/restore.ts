@@ -112,7 +112,8 @@ async function execute(context: Context, input: Input, archive: OpenedArchive, j
 function tell(event: RestoreEvent, { out }: Context, progress: Awaited<ReturnType<Context['out']['progress']>>): void {
   if (event.kind === 'progress') {
     const { done, total } = event;
-    progress.update({ bytesDone: done.bytes, bytesTotal: total.bytes, filesDone: done.files, filesTotal: total.files });
+    const items = { itemsDone: done.files, itemsTotal: total.files, unit: 'files' } as const;
+    progress.update({ bytesDone: done.bytes, bytesTotal: total.bytes, ...items });
   } else if (event.kind === 'skipped') out.event('skipped', { ...event, kind: undefined, ...pathFields(event.path) });
   else if (event.kind === 'damaged') {
     progress.say(`damaged: ${shownPath(event.path)} (${inWords(event.code)})`);

@@ -68,10 +68,11 @@ function showService({ out, clock }: Context, daemon: DaemonStatus): void {
   const battery = power.onBattery && power.charge !== null ? `, on battery (${formatShare(power.charge)})` : '';
   out.line(`The service runs since ${since}; ${presence}: CPU ${formatShare(limits.cpu)}, ${rates}${battery}.`);
   if (running !== null) {
-    const { filesDone, filesTotal, bytesDone, bytesTotal, bytesSent } = running;
-    const files = filesTotal === null ? 'looking for changes' : `${count(filesDone)} of ${count(filesTotal)} files`;
+    const { entriesDone, entriesTotal, bytesDone, bytesTotal, bytesSent } = running;
+    const entries =
+      entriesTotal === null ? 'looking for changes' : `${count(entriesDone)} of ${count(entriesTotal)} entries`;
     const bytes = bytesTotal === null ? '' : `, ${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`;
-    out.line(`Backing up ${running.set}: ${files}${bytes}, ${formatBytes(bytesSent)} sent.`);
+    out.line(`Backing up ${running.set}: ${entries}${bytes}, ${formatBytes(bytesSent)} sent.`);
     if (running.waiting !== null) out.line(`  waiting: ${inWords(running.waiting)}`);
   } else if (waiting !== null && waiting.code !== 'paused') {
     const again = daemon.until === null ? '' : `; looks again ${formatDistance(daemon.until, now)}`;
