@@ -66,6 +66,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'archive_choice',
       'export_exists',
       'password_weak',
+      'password_too_weak',
       'name_invalid',
     ]),
   ],

@@ -67,6 +67,9 @@ describe('enrolment', () => {
     const unasked = await testDevice(dir, 'laptop').run(...line, once);
     assert.deepEqual([unasked.code, /--new-password-file/.test(unasked.stderr)], [9, true], unasked.stderr);
     const laptop = testDevice(dir, 'laptop');
+    writeFileSync(join(dir, 'short'), 'short');
+    const short = await laptop.run(...line, once, '--new-password-file', join(dir, 'short'));
+    assert.deepEqual([short.code, /at least 10 characters/.test(short.stderr)], [2, true], short.stderr);
     const enrolled = await laptop.run(...line, once, '--new-password-file', own);
     assert.equal(enrolled.code, 0, enrolled.stderr);
     assert.equal((await testDevice(dir, 'desktop').run(...line, once)).code, 6);

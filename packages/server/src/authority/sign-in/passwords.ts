@@ -117,5 +117,7 @@ function fourGroups(alphabet: string, random: (bytes: number) => Uint8Array): st
 export function checkNewPassword(password: string, username: string, current?: string): void {
   const same = password === current || password.toLowerCase() === username.toLowerCase();
   const weak = same || [...password].length < PASSWORD_MIN;
-  if (weak) throw new ProtocolError('password_too_weak', { data: { min: PASSWORD_MIN } });
+  if (!weak) return;
+  const message = `Choose a password of at least ${PASSWORD_MIN} characters that is neither the user name nor the one before.`;
+  throw new ProtocolError('password_too_weak', { message, data: { min: PASSWORD_MIN } });
 }
