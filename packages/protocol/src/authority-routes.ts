@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { deviceRoutes } from './device-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
 import { identityRoutes } from './identity-routes.ts';
+import { keyRequestRoutes } from './key-request-routes.ts';
 import { plainText, type Route, route } from './route.ts';
 
 /** Routes about the server itself, and the list of all that the authority serves. */
@@ -29,6 +30,7 @@ export const systemRoutes = {
 export const authorityRoutes: readonly Route[] = [
   ...Object.values(enrolmentRoutes),
   ...Object.values(deviceRoutes),
+  ...Object.values(keyRequestRoutes),
   ...Object.values(identityRoutes),
   ...Object.values(systemRoutes),
 ];

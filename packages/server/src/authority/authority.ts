@@ -19,6 +19,8 @@ import type { AuthorityContext } from './context.ts';
 import { isRevoked } from './devices/capability.ts';
 import { deviceRoutesOf } from './devices/routes.ts';
 import { hasFailedJob } from './job-failures.ts';
+import { keyRequestRoutesOf } from './key-requests/routes.ts';
+import { forgetEndedRequests } from './key-requests/store.ts';
 import { capabilityVerifier } from './keyring/capability-signer.ts';
 import { type Keystore, readRecovery } from './keyring/keystore.ts';
 import { maintenanceHold } from './maintenance-hold.ts';
@@ -80,6 +82,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       ...userRoutes(context, passwords),
       ...organizationRoutes(context, enrolmentString),
       ...deviceRoutesOf({ context, passwords, server, issuer }),
+      ...keyRequestRoutesOf(context),
       ...archiveRoutes({ context, wraps, escrow: keystore.escrow }, passwords),
     ],
     authorize: authorityAuthorizer(context),
@@ -94,6 +97,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     async tidy() {
       await forgetEndedSessions(context);
       await forgetOldAttempts(context);
+      await forgetEndedRequests(context.database.kysely, context.now());
     },
   };
 }

@@ -117,4 +117,14 @@ export const AUTHORITY_STEPS: Steps = {
     });
     await make('audit_head', ['id'], { id: 'integer', sequence: 'integer', hash: 'text' });
   },
+
+  '0002_key_requests': (db, types) =>
+    table(db, types, 'key_requests', ['device'], {
+      device: { references: 'devices.id', cascade: true },
+      nonce: 'text',
+      recipient: 'text',
+      signing_key: 'text',
+      requested: 'integer',
+      expires: 'integer',
+    }),
 };

@@ -66,6 +66,17 @@ export type ArchiveRow = {
   created: number;
 };
 
+/** A device that asks the user's other devices for the key. */
+export type KeyRequestRow = {
+  device: string;
+  nonce: string;
+  /** The public identity that the device was told. */
+  recipient: string;
+  signing_key: string;
+  requested: number;
+  expires: number;
+};
+
 export type DestinationRow = { id: string; name: string; storage: string; created: number };
 
 /** Settings by scope; `default` is what every device gets. */
@@ -95,6 +106,7 @@ export type AuthorityTables = {
   attempts: AttemptRow;
   devices: DeviceRow;
   archives: ArchiveRow;
+  key_requests: KeyRequestRow;
   destinations: DestinationRow;
   settings: SettingRow;
   state: StateRow;
@@ -118,6 +130,7 @@ export const DUMP_ORDER: readonly { readonly table: keyof AuthorityTables; reado
   { table: 'attempts', key: ['bucket'] },
   { table: 'devices', key: ['id'] },
   { table: 'archives', key: ['user'] },
+  { table: 'key_requests', key: ['device'] },
   { table: 'destinations', key: ['id'] },
   { table: 'settings', key: ['scope'] },
   { table: 'state', key: ['key'] },

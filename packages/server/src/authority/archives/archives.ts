@@ -10,17 +10,15 @@
  */
 
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import { allows } from '@holdfast/protocol/permissions.ts';
 import type { KeyLevel } from '@holdfast/protocol/schemas.ts';
 import type { DevicePrincipal } from '../../http/principal.ts';
 import { append } from '../audit/audit.ts';
 import { type AuthorityContext, type AuthorityTransaction, inTransaction } from '../context.ts';
-import { BACKUP_APP } from '../devices/rules.ts';
 import { findDevice } from '../devices/store.ts';
 import type { AgeKey } from '../keyring/age.ts';
 import { openableWrap, type PublicIdentity, rewrapIdentity, wrapName } from '../keyring/escrow.ts';
-import { grantsOf } from '../sign-in/sessions.ts';
 import type { ArchiveRow, UserRow } from '../tables.ts';
+import { requireBackupApp } from '../users/backup-app.ts';
 import { findUser } from '../users/store.ts';
 import { archiveOf } from './store.ts';
 
@@ -125,10 +123,7 @@ export async function releaseIdentity(
 ): Promise<Uint8Array> {
   const { context, escrow } = options;
   const { user, archive } = await requireArchive(context, userId);
-  if (user.state === 'blocked') throw new ProtocolError('user_blocked');
-  if (!allows(await grantsOf(context.database.kysely, userId), BACKUP_APP)) {
-    throw new ProtocolError('forbidden', { data: { permission: BACKUP_APP } });
-  }
+  await requireBackupApp(context, userId);
   if (user.key_level !== 'account') throw new ProtocolError('key_not_escrowed');
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready', { retryAfterMs: 5_000 });
   const device = await findDevice(context.database.kysely, deviceId);

@@ -33,6 +33,8 @@ export type AuditAction =
   | 'device.removed'
   | 'archive.registered'
   | 'archive.ready'
+  | 'archive.key_requested'
+  | 'archive.key_given'
   | 'archive.key_level_raised'
   | 'archive.identity_released'
   | 'capability.refused'

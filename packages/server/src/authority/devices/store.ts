@@ -3,6 +3,7 @@ import { operatingSystem } from '@holdfast/protocol/enrolment-routes.ts';
 import type { Device } from '@holdfast/protocol/identity-routes.ts';
 import { type Actor, append } from '../audit/audit.ts';
 import type { AuthorityContext, AuthorityTransaction } from '../context.ts';
+import { dropRequest } from '../key-requests/store.ts';
 import type { AuthorityQueries, DeviceRow } from '../tables.ts';
 import { SEEN_EVERY_MS } from './rules.ts';
 
@@ -28,6 +29,7 @@ export async function removeDevice(trx: AuthorityTransaction, id: string, actor:
     .returning('user')
     .executeTakeFirst();
   if (removed === undefined) return false;
+  await dropRequest(trx, id);
   const details = { user: removed.user };
   await append(trx, { at: now, actor, action: 'device.removed', target: `device:${id}`, details });
   return true;
