@@ -7,7 +7,7 @@ export const CODES = {
   not_enrolled: 'Enrol this device first: `holdfast enrol STRING`, with the line from your administrator.',
   already_enrolled: 'This device is enrolled already. To start over, stop the service and move its state folder away.',
   enrolment_unfinished:
-    'The enrolment of this device stopped half-way. Run the same `holdfast enrol` again to finish it.',
+    'This device is enrolled, but has no key to the archive yet. Run the same `holdfast enrol` again, or `holdfast key request` to get the key from another device of yours.',
   home_unsafe: 'The state folder holds keys and must belong to this user alone. Correct its owner and rights.',
   state_damaged:
     'A file of the state folder is damaged. Restore that file, or enrol the device again; the archive is not affected.',
@@ -29,7 +29,19 @@ export const CODES = {
     'The archive is protected by a password of its own. Give it with --archive-password-file, or on a terminal.',
   identity_needed: 'The archive opens only with the exported key. Give the file with --identity FILE.',
   identity_foreign: 'This key opens another archive. Use the one that was exported from this account.',
-  identity_missing: 'This device has no key to the archive yet. Run `holdfast key recover`.',
+  identity_missing:
+    'This device has no key to the archive yet. Run `holdfast key recover`, or `holdfast key request` to get it from another device of yours.',
+  key_request_ended:
+    'Nobody gave this device the key while it asked. Run `holdfast key request` again, and `holdfast key add-device` on a device that has the key.',
+  key_request_none: 'No device of yours asks for the key. Run `holdfast key request` on the new one first.',
+  key_request_foreign:
+    'It gets no key. If the key level was just changed, run `holdfast key request` there again; otherwise somebody may stand between your devices: tell your administrator.',
+  key_request_removed: 'It gets no key. To use that device again, enrol it anew.',
+  words_differ:
+    'The words are not those of the other device. Nothing was given or accepted: somebody may stand between your devices. Try once more, then tell your administrator.',
+  words_invalid: 'Type all 12 words as the other device shows them, in their order.',
+  words_needed:
+    'Compare the words on both devices: on a terminal you are asked; without one run the command again with --words and the words that the other device shows.',
   key_level_fixed: 'A key level can be raised, never lowered: account, then archive-password, then custom-key.',
   export_exists: 'The file exists already and is not replaced. Choose another name.',
   password_weak: 'Choose a password of at least 12 characters: nobody can reset it, and it can be guessed at offline.',

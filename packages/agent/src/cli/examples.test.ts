@@ -6,6 +6,7 @@ import { startTestServer } from '@holdfast/server/testing/test-server.ts';
 import { runLine, type Shell } from '../testing/run-line.ts';
 import { temporary } from '../testing/temporary.ts';
 import type { CommandSpec } from './command.ts';
+import { EXIT } from './exit-codes.ts';
 import { SPECS } from './program.ts';
 
 const HOUR = 3_600_000;
@@ -41,7 +42,10 @@ const ORDER = [
   'key recover',
   'password',
   '(the new password)',
+  'key request',
   'key set-password',
+  '(a new device asks)',
+  'key add-device',
   '(custom key)',
   'sets remove',
 ];
@@ -79,7 +83,7 @@ describe('the examples under --help', () => {
     writeFileSync(join(cwd, 'password.txt'), `${password}\n`);
     writeFileSync(join(cwd, 'new-password.txt'), 'a password of her own\n');
     writeFileSync(join(cwd, 'archive-password.txt'), 'correct horse battery staple\n');
-    const env = { ENROLMENT: await server.server.enrolmentString() };
+    const env: Record<string, string> = { ENROLMENT: await server.server.enrolmentString() };
     const shell: Shell = { home: join(dir, 'state'), userHome, cwd, env, now: () => now };
     const store = join(server.config.dataDir, 'store');
     const ran = new Set<string>();
@@ -110,6 +114,14 @@ describe('the examples under --help', () => {
         now += HOUR;
       } else if (step === '(the new password)') {
         copyFileSync(join(cwd, 'new-password.txt'), join(cwd, 'password.txt'));
+      } else if (step === '(a new device asks)') {
+        const young = { ...shell, home: join(dir, 'young') };
+        const enrolled = await runLine(young, examples.get('enrol')?.[0] ?? '');
+        assert.equal(enrolled.code, EXIT.keyNeeded, enrolled.stderr);
+        const asked = JSON.parse(
+          (await runLine(young, 'holdfast key request --json')).stdout.trim().split('\n').at(-1)!,
+        );
+        env['WORDS'] = asked.error.data.words;
       } else if (step === '(custom key)') {
         await run('holdfast key export only.key --password-file password.txt');
       } else {

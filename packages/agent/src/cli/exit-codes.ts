@@ -68,6 +68,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'password_weak',
       'password_too_weak',
       'name_invalid',
+      'words_invalid',
     ]),
   ],
   [
@@ -90,6 +91,9 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'key_level_lower',
       'key_level_fixed',
       'budget_spent',
+      'words_differ',
+      'key_request_foreign',
+      'key_request_removed',
     ]),
   ],
   ['busy', new Set(['busy', 'daemon_running', 'archive_not_ready'])],
@@ -107,6 +111,8 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'wrap_unopenable',
       'key_not_escrowed',
       'key_file_unopenable',
+      'key_request_ended',
+      'words_needed',
     ]),
   ],
   [

@@ -25,7 +25,9 @@ export async function archivePassword(context: Context, input: Input): Promise<s
   const file = textOption(input, 'archivePasswordFile');
   if (file !== undefined) return readSecretFromFile(file, context.cwd);
   if (!context.stdin.isTTY) throw new AgentError('passphrase_needed');
-  return askSecret(context, 'Archive password: ');
+  const password = await askSecret(context, 'Archive password (nothing, if you do not have it): ');
+  if (password === '') throw new AgentError('passphrase_needed');
+  return password;
 }
 
 /** Nobody can reset it, so a typing error would be for ever. */

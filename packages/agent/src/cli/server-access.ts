@@ -1,15 +1,16 @@
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
+import { AgentError } from '../errors.ts';
 import { systemTime } from '../limits/system-time.ts';
 import { type Connection, type ConnectionOptions, connect, PATIENCE_OF_A_PERSON_MS } from '../remote/connection.ts';
-import { type EnrolledDevice, requireDevice } from '../state/device.ts';
+import { type Device, type EnrolledDevice, readDevice, requireDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
 import { readSettings, valuesOf } from '../state/settings.ts';
 import { type Context, homeOf } from './context.ts';
 
 /** A command's way to the server. */
-export type ServerAccess = {
+export type ServerAccess<D extends Device = EnrolledDevice> = {
   readonly home: Home;
-  readonly device: EnrolledDevice;
+  readonly device: D;
   readonly connection: Connection;
   /** As the server describes this device now. */
   readonly context: DeviceContext;
@@ -24,9 +25,25 @@ export function networkOf(context: Context, onWait?: ConnectionOptions['onWait']
   };
 }
 
-export async function openServer(context: Context, onWait?: ConnectionOptions['onWait']): Promise<ServerAccess> {
+export function openServer(context: Context, onWait?: ConnectionOptions['onWait']): Promise<ServerAccess> {
   const home = homeOf(context);
-  const device = requireDevice(home);
+  return openServerAs(context, home, requireDevice(home), onWait);
+}
+
+/** Also for a device whose enrolment has not come to its end. */
+export async function openServerWithoutKey(context: Context): Promise<ServerAccess<Device>> {
+  const home = homeOf(context);
+  const device = readDevice(home);
+  if (device === null) throw new AgentError('not_enrolled');
+  return openServerAs(context, home, device);
+}
+
+async function openServerAs<D extends Device>(
+  context: Context,
+  home: Home,
+  device: D,
+  onWait?: ConnectionOptions['onWait'],
+): Promise<ServerAccess<D>> {
   const connection = connect({ device, ...networkOf(context, onWait) });
   // Whoever runs a command is present; the line is shared with others all the same
   const values = valuesOf(readSettings(home));

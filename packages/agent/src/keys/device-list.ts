@@ -1,7 +1,7 @@
 import type { ArchiveEndpoint, NamedObject } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { decodeDeviceList } from '@holdfast/archive/format/device-list.ts';
-import { toHex } from '@holdfast/archive/format/ids.ts';
+import { equalBytes, toHex } from '@holdfast/archive/format/ids.ts';
 import { decodeStatement } from '@holdfast/archive/format/statement.ts';
 import {
   type DeviceList,
@@ -92,6 +92,7 @@ function isListed(list: DeviceList, device: Omit<ListedDevice, 'removed'>): bool
     listed !== undefined &&
     listed.removed === null &&
     listed.recipient === device.recipient &&
+    equalBytes(listed.publicKey, device.publicKey) &&
     listed.name === device.name
   );
 }

@@ -18,6 +18,8 @@ export type Ran = { readonly code: number; readonly stdout: string; readonly std
 
 export type RunOptions = {
   readonly input?: string;
+  /** `input` is typed on a terminal. */
+  readonly terminal?: boolean;
   /** Sends a signal as soon as the command has printed something like this. */
   readonly stop?: { readonly when: RegExp; readonly signal: 'SIGINT' | 'SIGTERM' };
   /** Sees what it says beside its result as it says it. */
@@ -34,16 +36,21 @@ export function runLine(shell: Shell, line: string, options: RunOptions = {}): P
 export async function runWords(
   shell: Shell,
   words: readonly string[],
-  { input = '', stop, onNote }: RunOptions = {},
+  { input = '', terminal = false, stop, onNote }: RunOptions = {},
 ): Promise<Ran> {
   let signal: (name: 'SIGINT' | 'SIGTERM') => void = () => {};
-  const stdout = collector((text) => {
+  const stopIfSaid = (text: string) => {
     if (stop?.when.test(text)) signal(stop.signal);
+  };
+  const stdout = collector(stopIfSaid);
+  const stderr = collector((text) => {
+    onNote?.(text);
+    stopIfSaid(text);
   });
-  const stderr = collector(onNote);
+  const stdin = Readable.from([Buffer.from(input)]) as unknown as NodeJS.ReadableStream;
   const code = await runCli(words, {
     config: configOf(shell),
-    stdin: Readable.from([Buffer.from(input)]) as unknown as NodeJS.ReadableStream,
+    stdin: terminal ? Object.assign(stdin, { isTTY: true }) : stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
     cwd: shell.cwd,
@@ -78,7 +85,7 @@ function shellWords({ userHome, cwd, env = {} }: Shell, line: string): string[] 
   return output.split('\0').slice(0, -1);
 }
 
-function collector(onText: (text: string) => void = () => {}) {
+function collector(onText: (text: string) => void) {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {

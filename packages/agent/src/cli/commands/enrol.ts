@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { parseEnrolment } from '@holdfast/protocol/enrolment-string.ts';
 import { enrol } from '../../enrolment/enrol.ts';
-import { AgentError } from '../../errors.ts';
+import { AgentError, codeOf } from '../../errors.ts';
 import { fetchPolicy } from '../../remote/policy.ts';
+import { readDevice } from '../../state/device.ts';
 import { setsOf } from '../../state/settings.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { homeOf } from '../context.ts';
@@ -19,13 +20,20 @@ const STEPS = {
   'archive opened': 'Your archive is opened on this device.',
 } as const;
 
+const WITHOUT_KEY =
+  'This device is enrolled, and has no key to your archive yet. `holdfast key request` here and `holdfast key add-device` on a device of yours that has the key give it one; so does this command with what opens the archive.';
+
+/** Another way to the key is open. */
+const isKeyNeeded = (error: unknown): boolean =>
+  ['passphrase_needed', 'passphrase_wrong', 'identity_needed'].includes(codeOf(error) ?? '');
+
 export const run: CommandModule['run'] = async (context, input) => {
   const { out, stdin, cwd, random, signal } = context;
   const enrolment = parseEnrolment(input.arguments[0] ?? '');
   const home = homeOf(context);
   const user = textOption(input, 'user');
   const identity = textOption(input, 'identity');
-  const enrolled = await enrol({
+  const enrolling = enrol({
     home,
     enrolment,
     deviceName: textOption(input, 'name') ?? hostname(),
@@ -46,6 +54,10 @@ export const run: CommandModule['run'] = async (context, input) => {
     fillRandom: (target) => target.set(random(target.length)),
     onStep: (step) => out.note(STEPS[step]),
     signal,
+  });
+  const enrolled = await enrolling.catch((error: unknown) => {
+    if (isKeyNeeded(error) && readDevice(home) !== null) out.note(WITHOUT_KEY);
+    throw error;
   });
   try {
     const settings = await fetchPolicy(home, enrolled.connection.authority, context.clock.now(), signal);

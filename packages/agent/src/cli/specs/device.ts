@@ -156,6 +156,28 @@ export const DEVICE_SPECS: readonly CommandSpec[] = [
         examples: [{ line: 'holdfast key recover --identity my-archive.key', about: 'with the exported key' }],
         load: async () => ({ run: (await import('../commands/key.ts')).recover }),
       },
+      {
+        name: 'request',
+        summary: 'get the key to your archive from another device of yours, which shows the same words',
+        details:
+          'Waits until `holdfast key add-device` was run on a device that has the key, for an hour at most; the same command goes on after Ctrl-C. Compare the words: they are how you know that nobody stands between the two.',
+        options: [{ flags: '--words <words>', about: 'the words that the other device shows, instead of a question' }],
+        examples: [{ line: 'holdfast key request', about: 'on a terminal of the new device' }],
+        load: () => import('../commands/key-request.ts'),
+      },
+      {
+        name: 'add-device',
+        summary: 'give the key to your archive to a device of yours that waits for it',
+        arguments: [{ name: '[device]', about: 'name or number, where several wait' }],
+        options: [{ flags: '--words <words>', about: 'the words that the new device shows, instead of a question' }],
+        examples: [
+          {
+            line: 'holdfast key add-device --words "$WORDS"',
+            about: 'without questions; on a terminal you are shown the words and asked',
+          },
+        ],
+        load: () => import('../commands/key-add-device.ts'),
+      },
     ],
   },
 ];

@@ -49,8 +49,12 @@ export async function waitingRequests(
 
 /** In place of an earlier one of the device. */
 export async function putRequest(trx: AuthorityTransaction, row: KeyRequestRow): Promise<void> {
-  await dropRequest(trx, row.device);
-  await trx.insertInto('key_requests').values(row).execute();
+  const { device, ...changes } = row;
+  await trx
+    .insertInto('key_requests')
+    .values(row)
+    .onConflict((c) => c.column('device').doUpdateSet(changes))
+    .execute();
 }
 
 export async function dropRequest(queries: AuthorityQueries, device: string): Promise<void> {
