@@ -6,10 +6,13 @@ import { type SealedSnapshot, sealSnapshot } from '../keys/snapshot.ts';
 import type { Totals } from './cache.ts';
 import type { Link } from './chain.ts';
 import type { BackupOptions } from './options.ts';
-import type { Skip } from './skip.ts';
+import { lossesFirst, type Skip } from './skip.ts';
 
 export type SnapshotInput = {
-  readonly options: BackupOptions;
+  readonly options: Pick<
+    BackupOptions,
+    'keys' | 'sign' | 'deviceId' | 'deviceName' | 'setId' | 'setName' | 'destinationId' | 'agentVersion' | 'now'
+  >;
   readonly roots: readonly Uint8Array[];
   readonly crypto: ArchiveCrypto;
   readonly root: Uint8Array;
@@ -41,7 +44,7 @@ export function makeSnapshot(input: SnapshotInput): Promise<SealedSnapshot> {
       counts: input.totals,
       agentVersion: options.agentVersion,
       started: input.started,
-      skipped: skipped.slice(0, MAX_SKIPPED),
+      skipped: lossesFirst(skipped).slice(0, MAX_SKIPPED),
       skippedCount: skipped.length,
       os: `${platform()} ${release()}`,
     },

@@ -1,5 +1,5 @@
+import { lossesAmong } from '@holdfast/archive/backup/skip.ts';
 import { matching } from '../../archive/choose.ts';
-import { unreadCount } from '../../archive/left-out.ts';
 import { pathsFields } from '../../archive/shown-path.ts';
 import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
@@ -44,7 +44,7 @@ function describe(snapshot: Snapshot) {
     ...counts,
     ...pathsFields(paths),
     skippedCount,
-    unreadCount: unreadCount(skipped, skippedCount),
+    unreadCount: lossesAmong(skipped, skippedCount),
     agentVersion,
     os,
   };
@@ -66,7 +66,7 @@ function show({ out, clock }: Context, list: readonly Snapshot[]): void {
 }
 
 function remarks({ partial, problems, description }: Snapshot): string {
-  const unread = unreadCount(description.skipped, description.skippedCount);
+  const unread = lossesAmong(description.skipped, description.skippedCount);
   const parts = [
     partial ? 'interim' : '',
     ...problems.map((problem) => PROBLEM_WORDS[problem]),
