@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { parseEnrolment } from '@holdfast/protocol/enrolment-string.ts';
 import { run, type Served, serveProgram } from './testing/program.ts';
 
@@ -10,8 +10,8 @@ const directory = mkdtempSync(join(tmpdir(), 'holdfast-program-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 const data = join(directory, 'data');
 
-const startAt = (dataDir: string): Promise<Served> =>
-  serveProgram([
+const startAt = (t: TestContext, dataDir: string): Promise<Served> =>
+  serveProgram(t, [
     '--data',
     dataDir,
     '--http-port',
@@ -37,9 +37,9 @@ const warningsOf = async (server: Served) => {
 };
 const wordsIn = (lines: readonly string[]) => lines.filter((line) => /^ {4} ?\d/.test(line)).join('\n');
 
-test('from the first start to a recovery, with nothing but the program', async () => {
+test('from the first start to a recovery, with nothing but the program', async (t) => {
   assert.match((await run(['enrolment', '--data', data])).stderr, /^keystore_missing/);
-  const server = await startAt(data);
+  const server = await startAt(t, data);
   const words = wordsIn(server.lines);
   assert.equal(words.match(/[a-z]+/g)?.length, 12);
 
@@ -80,7 +80,7 @@ test('from the first start to a recovery, with nothing but the program', async (
   const elsewhere = join(directory, 'elsewhere');
   const recovery = ['recover', '--kit', kit, '--dump', join(directory, 'dump.age'), '--data', elsewhere];
   await json([...recovery, '--words', wordsFile]);
-  const recovered = await startAt(elsewhere);
+  const recovered = await startAt(t, elsewhere);
   assert.equal(wordsIn(recovered.lines), '', 'the kit is still the old one');
   const { enrolment: line = '' } = await json(['enrolment', '--data', elsewhere]);
   assert.equal(parseEnrolment(line).caFingerprint, parseEnrolment(enrolment).caFingerprint);
@@ -93,26 +93,26 @@ test('from the first start to a recovery, with nothing but the program', async (
   assert.equal(await recovered.stop('SIGINT'), 0);
 });
 
-test('what the server writes is for its own user', { skip: process.platform === 'win32' }, async () => {
+test('what the server writes is for its own user', { skip: process.platform === 'win32' }, async (t) => {
   const dataDir = join(directory, 'private');
-  const server = await startAt(dataDir);
+  const server = await startAt(t, dataDir);
   for (const name of ['.', 'authority.db', 'keystore', 'keystore/ca.key', 'recovery-kit.age']) {
     assert.equal(statSync(join(dataDir, name)).mode & 0o077, 0, name);
   }
   assert.equal(await server.stop(), 0);
 });
 
-test('a start removes what a server that was killed was writing', async () => {
+test('a start removes what a server that was killed was writing', async (t) => {
   const dataDir = join(directory, 'killed');
   const tmp = join(dataDir, 'store/tmp');
-  const first = await startAt(dataDir);
+  const first = await startAt(t, dataDir);
   assert.equal(await first.stop('SIGKILL'), null);
   writeFileSync(join(tmp, 'half a pack'), 'HFPACK');
   utimesSync(join(tmp, 'half a pack'), 1_600_000_000, 1_600_000_000);
   mkdirSync(join(dataDir, '.keystore.0123456789ab.tmp'));
   writeFileSync(join(dataDir, '.keystore.0123456789ab.tmp/ca.key'), 'half a key');
   writeFileSync(join(dataDir, 'keystore/.tls.pem.0123456789ab.tmp'), 'half a certificate');
-  const again = await startAt(dataDir);
+  const again = await startAt(t, dataDir);
   assert.deepEqual(readdirSync(tmp), []);
   const everything = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
@@ -122,8 +122,8 @@ test('a start removes what a server that was killed was writing', async () => {
   assert.equal(await again.stop(), 0);
 });
 
-test('a port in use and a wrong setting are told as advice', async () => {
-  const server = await startAt(join(directory, 'first'));
+test('a port in use and a wrong setting are told as advice', async (t) => {
+  const server = await startAt(t, join(directory, 'first'));
   const port = httpPortOf(server) ?? '';
   const other = ['start', '--data', join(directory, 'second'), '--listen', '127.0.0.1', '--https-port', '0'];
   const taken = await run([...other, '--http-port', port]);
@@ -133,9 +133,9 @@ test('a port in use and a wrong setting are told as advice', async () => {
   assert.equal(await server.stop(), 0);
 });
 
-test('without a terminal no words are shown, and the server says how to get a kit', async () => {
+test('without a terminal no words are shown, and the server says how to get a kit', async (t) => {
   const dataDir = join(directory, 'quiet');
-  const server = await serveProgram(['--data', dataDir, '--http-port', '0', '--https-port', '0']);
+  const server = await serveProgram(t, ['--data', dataDir, '--http-port', '0', '--https-port', '0']);
   assert.equal(wordsIn(server.lines), '');
   assert.match((await run(['dump', '--data', dataDir])).stderr, /^kit_missing/);
   const made = await run(['kit', 'new', '--data', dataDir]);

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /** The real program, as a shell starts it. */
@@ -23,9 +24,13 @@ export async function run(args: readonly string[], input = ''): Promise<Ended> {
 
 export type Served = { readonly lines: string[]; stop(signal?: NodeJS.Signals): Promise<number | null> };
 
-/** Starts the server and resolves when it says that it is ready; rejects with what it said when it ends before. */
-export async function serveProgram(args: readonly string[]): Promise<Served> {
+/**
+ * Starts the server and resolves when it says that it is ready; rejects with what it said when it ends before. It does not outlive the
+ * test: a child that runs on would keep the runner from ending.
+ */
+export async function serveProgram(t: Pick<TestContext, 'after'>, args: readonly string[]): Promise<Served> {
   const child = start(['start', ...args]);
+  t.after(() => child.kill('SIGKILL'));
   child.stdin.end();
   const lines: string[] = [];
   const complaints = text(child.stderr);
