@@ -96,9 +96,14 @@ describe('a device that gets the key from another one', () => {
     const { young } = await world(t);
     assert.equal(young.code, EXIT.keyNeeded);
     assert.match(young.stderr, /holdfast key request.*holdfast key add-device/);
-    const { stderr, code } = await young.device.run('backup');
-    assert.equal(code, EXIT.notEnrolled);
-    assert.match(stderr, /holdfast key request/);
+    for (const command of ['backup', 'status']) {
+      const { stdout, stderr, code } = await young.device.run(command);
+      assert.equal(code, EXIT.notEnrolled);
+      assert.match(stdout + stderr, /holdfast key request/);
+    }
+    const asked = await young.device.run('key', 'request');
+    assert.match(asked.stderr, /holdfast key add-device/);
+    assert.doesNotMatch(asked.stderr, /Waiting/, 'it does not wait where nobody can answer');
   });
 
   for (const level of ['account', 'archive-password', 'custom-key'] as const) {

@@ -40,6 +40,7 @@ export const run: CommandModule['run'] = async (context, input) => {
     show(context, asked);
     if (typed === undefined && stdin.isTTY !== true)
       throw new AgentError('words_needed', { data: { words: asked.words } });
+    out.note('Waiting for it, an hour at most. Ctrl-C stops; the same command goes on.');
     const identity = await waitForKey(options, asked);
     if (typed === undefined && !(await saysSame(context))) {
       await endKeyRequest(options);
@@ -72,7 +73,6 @@ function show({ out }: Context, { words, expires }: Asked): void {
   out.event('words', { words, expires });
   out.note('On a device of yours that has the key, run `holdfast key add-device`. It must show the same words:');
   for (const row of wordRows(words)) out.note(`    ${row}`);
-  out.note('Waiting for it, an hour at most. Ctrl-C stops; the same command goes on.');
 }
 
 /** Only a whole "yes" is one. */

@@ -2,6 +2,7 @@ import { formatDistance, formatTime } from '../../archive/time.ts';
 import { callDaemon } from '../../daemon/control.ts';
 import { NOT_WATCHING, setStatuses } from '../../daemon/set-status.ts';
 import type { DaemonStatus, SetStatus, Status } from '../../daemon/status.ts';
+import { CODES } from '../../errors.ts';
 import { formatBytes, formatDuration, formatRate, formatShare } from '../../limits/units.ts';
 import { type Device, readDevice } from '../../state/device.ts';
 import type { Home } from '../../state/home.ts';
@@ -22,8 +23,12 @@ export const run: CommandModule['run'] = async (context) => {
   const status = answer === null ? statusWithoutService(context, home) : (answer.result as Status);
   const device = readDevice(home);
   const standing = device && (await askStanding(context, device));
-  context.out.result({ ...status, standing }, () => show(context, status, standing));
-  if (status.device === null) return EXIT.notEnrolled;
+  const hasKey = device !== null && device.archive !== null;
+  context.out.result({ ...status, standing, hasKey }, () => {
+    show(context, status, standing);
+    if (device !== null && !hasKey) context.out.line(CODES.enrolment_unfinished);
+  });
+  if (!hasKey) return EXIT.notEnrolled;
   return standing?.kind === 'refused' ? EXIT.refused : EXIT.ok;
 };
 
