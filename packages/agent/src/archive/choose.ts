@@ -69,7 +69,7 @@ function byId(snapshots: readonly Snapshot[], id: string): Snapshot {
 }
 
 /** Newest set first; several devices may have a set of the same id, which are then two. */
-function newestOfEachSet(snapshots: readonly Snapshot[], at = Number.POSITIVE_INFINITY): Snapshot[] {
+export function newestOfEachSet(snapshots: readonly Snapshot[], at = Number.POSITIVE_INFINITY): Snapshot[] {
   const sets = new Map<string, Snapshot>();
   for (const snapshot of snapshots) {
     if (snapshot.at > at) continue;

@@ -52,10 +52,11 @@ export function barProgress(title: string, stream: NodeJS.WritableStream, now: (
   bar.start(1, 0, { shown: 'starting' });
   return {
     update(state) {
-      const total = state.bytesTotal ?? 0;
+      const { done, total: known } = shareOf(state);
+      const total = known ?? 0;
       bar.setTotal(Math.max(total, 1));
       const shown = printable(describe(state, pace(state)));
-      bar.update(Math.min(arrived(state), Math.max(total, 1)), { shown });
+      bar.update(Math.min(done, total), { shown });
     },
     say(text) {
       stream.write(`\r\x1b[K${printable(text)}\n`);
@@ -94,22 +95,30 @@ export const arrived = ({ bytesDone, bytesWaiting = 0 }: ProgressState): number 
 export function createPace(now: () => number): (state: ProgressState) => Pace {
   const recent = createRate(WINDOW_MS);
   const steady = createRate(LEFT_WINDOW_MS);
-  let first: { readonly at: number; readonly bytes: number } | null = null;
+  let first: { readonly at: number; readonly done: number } | null = null;
   return (state) => {
-    const [at, bytes] = [now(), arrived(state)];
-    const bytesPerSecond = recent(at, bytes);
-    if (bytes === 0) return { bytesPerSecond, secondsLeft: null };
-    first ??= { at, bytes };
-    const rate = steady(at, bytes);
-    const known = isKnown(at - first.at, bytes - first.bytes, state.bytesTotal) && !state.waiting;
-    return { bytesPerSecond, secondsLeft: known ? secondsLeft(bytes, state.bytesTotal, rate) : null };
+    const at = now();
+    const { done, total } = shareOf(state);
+    const bytesPerSecond = recent(at, arrived(state));
+    if (done === 0) return { bytesPerSecond, secondsLeft: null };
+    first ??= { at, done };
+    const rate = steady(at, done);
+    const known = isKnown(at - first.at, done - first.done, total) && !state.waiting;
+    return { bytesPerSecond, secondsLeft: known ? secondsLeft(done, total, rate) : null };
   };
 }
 
-const isKnown = (ms: number, bytes: number, total: number | null): boolean =>
-  ms >= KNOWN_MS || (ms >= KNOWN_EARLY_MS && total !== null && bytes >= total * KNOWN_EARLY_SHARE);
+const isKnown = (ms: number, done: number, total: number | null): boolean =>
+  ms >= KNOWN_MS || (ms >= KNOWN_EARLY_MS && total !== null && done >= total * KNOWN_EARLY_SHARE);
 
-/** Bytes a second over a window of so long; `null` before there is enough to tell. */
+/** By bytes where their number is known, else by what is counted. */
+function shareOf(state: ProgressState): { readonly done: number; readonly total: number | null } {
+  const { bytesTotal, itemsDone, itemsTotal } = state;
+  if (bytesTotal === null && itemsTotal !== null) return { done: itemsDone, total: itemsTotal };
+  return { done: arrived(state), total: bytesTotal };
+}
+
+/** Amounts a second over a window of so long; `null` before there is enough to tell. */
 function createRate(window: number): (at: number, bytes: number) => number | null {
   const samples: { at: number; bytes: number }[] = [];
   return (at, bytes) => {
@@ -120,16 +129,17 @@ function createRate(window: number): (at: number, bytes: number) => number | nul
   };
 }
 
-function secondsLeft(bytes: number, total: number | null, rate: number | null): number | null {
-  if (total === null || rate === null || rate < 1) return null;
-  return Math.max(0, Math.round((total - bytes) / rate));
+function secondsLeft(done: number, total: number | null, rate: number | null): number | null {
+  if (total === null || rate === null || rate === 0) return null;
+  return Math.max(0, Math.round((total - done) / rate));
 }
 
 export function describe(state: ProgressState, { bytesPerSecond, secondsLeft }: Pace): string {
   if (state.waiting) return `waiting: ${inWords(state.waiting)}`;
   const { bytesTotal, itemsDone, itemsTotal, unit } = state;
   const bytes = arrived(state);
-  const percent = bytesTotal ? `${Math.floor((Math.min(bytes, bytesTotal) / bytesTotal) * 100)}%` : null;
+  const { done, total } = shareOf(state);
+  const percent = total ? `${Math.floor((Math.min(done, total) / total) * 100)}%` : null;
   const parts = [
     percent,
     bytesTotal === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(bytesTotal)}`,

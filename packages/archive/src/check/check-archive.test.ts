@@ -106,6 +106,7 @@ describe('a check', () => {
       structure: 10,
       content: 9,
       contentRead: 0,
+      contentBytes: 2 * 2000 + 'hello'.length + 'b12'.length + 'old'.length + 'deep'.length + 'more'.length,
       bytes: structure.bytes,
       problems: [],
     });
@@ -115,7 +116,8 @@ describe('a check', () => {
 
   it('is content with an archive without snapshots', async () => {
     const result = await (await newScene()).check({ readData: true });
-    assert.deepEqual(result, { snapshots: 0, structure: 0, content: 0, contentRead: 0, bytes: 0, problems: [] });
+    const nothing = { structure: 0, content: 0, contentRead: 0, contentBytes: 0, bytes: 0 };
+    assert.deepEqual(result, { snapshots: 0, ...nothing, problems: [] });
   });
 
   it('opens in turn all content, a share at a time', async () => {

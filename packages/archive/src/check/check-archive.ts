@@ -58,6 +58,8 @@ export type CheckCounts = {
   readonly content: number;
   /** Content that was opened. */
   readonly contentRead: number;
+  /** How much content that is which was found or opened, each chunk once. */
+  readonly contentBytes: number;
   /** Read from the store. */
   readonly bytes: number;
 };
@@ -102,6 +104,7 @@ class Check {
       share: Number(readData),
       from,
       onFinding,
+      onRead: () => this.emit({ kind: 'progress', ...this.counts() }),
       ...(signal === undefined ? {} : { signal }),
     });
   }
@@ -153,8 +156,9 @@ class Check {
   }
 
   private counts(): CheckCounts {
-    const { chunks, read } = this.content.counts;
-    return { structure: this.structure, content: chunks, contentRead: read, bytes: this.reader.stats().bytesRead };
+    const { chunks, read, bytes: contentBytes } = this.content.counts;
+    const content = { content: chunks, contentRead: read, contentBytes };
+    return { structure: this.structure, ...content, bytes: this.reader.stats().bytesRead };
   }
 
   private emit(event: CheckEvent): void {

@@ -28,6 +28,8 @@ const NUMBER_MASK = 0xffffff;
 
 /** Chunks that wait before they are looked up together: enough that those of one pack are read in one go. */
 const ENOUGH = 8192;
+/** Opened chunks between two words about it: about 32 MiB. */
+const TELL_EVERY = 32;
 
 export type ContentCheckOptions = {
   readonly reader: Pick<SessionReader, 'stream'>;
@@ -37,11 +39,14 @@ export type ContentCheckOptions = {
   /** Which ones: those whose ids follow this place in the circle of all ids, 0 to 1. */
   readonly from: number;
   readonly onFinding: (finding: ChunkFinding) => void;
+  /** Some more content was opened. */
+  readonly onRead: () => void;
   readonly signal?: AbortSignal;
 };
 
 export class ContentCheck {
-  readonly counts = { chunks: 0, read: 0 };
+  /** `bytes`: plaintext of what is done with. */
+  readonly counts = { chunks: 0, read: 0, bytes: 0 };
   private readonly options: ContentCheckOptions;
   private readonly known = new IdRows(1);
   private waiting: Uint8Array[] = [];
@@ -89,6 +94,8 @@ export class ContentCheck {
       return;
     }
     this.counts.read++;
+    this.counts.bytes += answer.plaintext.length;
+    if (this.counts.read % TELL_EVERY === 0) this.options.onRead();
     const number = this.known.find(id);
     const { length } = this.stateOf(number);
     this.set(number, STATE.read, answer.plaintext.length);
@@ -102,7 +109,9 @@ export class ContentCheck {
     const missing: Uint8Array[] = [];
     for (const [i, place] of (await locator.locate(ids, signal)).entries()) {
       const id = ids[i] as Uint8Array;
-      this.set(this.known.find(id), STATE.located, 0);
+      const number = this.known.find(id);
+      this.counts.bytes += this.stateOf(number).length;
+      this.set(number, STATE.located, 0);
       if (place === null) missing.push(id);
       else if (place.kind !== undefined && !isContentKind(place.kind as Kind))
         this.find({ kind: 'wrongKind', id, error: wrongKind(id, place.kind) });

@@ -9,6 +9,7 @@ import { formatBytes } from '../../limits/units.ts';
 import { readRun, writeRun } from '../../state/run-record.ts';
 import { readSettings, setsOf } from '../../state/settings.ts';
 import { openArchive, tellDamage } from '../archive-access.ts';
+import { type Expected, expectedOf, progressOf } from '../check-progress.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -18,6 +19,7 @@ export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
   const progress = await context.out.progress('check');
   try {
+    const expected = expectedOf((await archive.snapshots(context.signal)).list, isSet(input, 'readData'));
     const result = await checkArchive({
       endpoint: archive.endpoint,
       keys: archive.keys,
@@ -26,7 +28,7 @@ export const run: CommandModule['run'] = async (context, input) => {
       // A folder that is read directly has nobody to report to
       report: textOption(input, 'store') === undefined,
       signal: context.signal,
-      onEvent: (event) => tell(event, context, progress),
+      onEvent: (event) => tell(event, context, progress, expected),
     });
     progress.stop();
     tellDamage(context, archive, []);
@@ -66,17 +68,14 @@ const retiredDocument = ({ id, setId, receivedAt, retiredAt, reason }: Unexplain
   reason,
 });
 
-function tell(event: CheckEvent, { out }: Context, progress: Awaited<ReturnType<Context['out']['progress']>>): void {
-  if (event.kind === 'progress') {
-    const { bytes, structure, contentRead } = event;
-    progress.update({
-      bytesDone: bytes,
-      bytesTotal: null,
-      itemsDone: structure + contentRead,
-      itemsTotal: null,
-      unit: 'chunks',
-    });
-  } else if (event.kind === 'problem') out.event('problem', documentOf(event.problem));
+function tell(
+  event: CheckEvent,
+  { out }: Context,
+  progress: Awaited<ReturnType<Context['out']['progress']>>,
+  expected: Expected,
+): void {
+  if (event.kind === 'progress') progress.update(progressOf(event, expected));
+  else if (event.kind === 'problem') out.event('problem', documentOf(event.problem));
 }
 
 function documentOf(problem: CheckProblem) {
