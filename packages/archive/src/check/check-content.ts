@@ -28,8 +28,8 @@ const NUMBER_MASK = 0xffffff;
 
 /** Chunks that wait before they are looked up together: enough that those of one pack are read in one go. */
 const ENOUGH = 8192;
-/** Opened chunks between two words about it: about 32 MiB. */
-const TELL_EVERY = 32;
+/** Opened chunks between two words about it: about 8 MiB. */
+const TELL_EVERY = 8;
 
 export type ContentCheckOptions = {
   readonly reader: Pick<SessionReader, 'stream'>;
