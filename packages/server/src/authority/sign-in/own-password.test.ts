@@ -6,6 +6,10 @@ import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
 import { onBothDatabases } from '../../database/testing/both.ts';
 import { refusedWith } from '../../testing/refused.ts';
 import { enrolment, startTestServer, type TestServer } from '../../testing/test-server.ts';
+import { inTransaction } from '../context.ts';
+import { findUser } from '../users/store.ts';
+import { prepareOwnPassword } from './own-password.ts';
+import { createPasswords } from './passwords.ts';
 
 onBothDatabases('a password of one’s own', (fresh) => {
   let t: TestServer;
@@ -41,6 +45,19 @@ onBothDatabases('a password of one’s own', (fresh) => {
     const { devices } = await device.call(deviceRoutes.siblings, {});
     assert.equal(devices.length, 1, 'what was refused left nothing');
     await enrol(own);
+  });
+
+  test('of two changes that began with the same password only the first is made', async () => {
+    const { context } = t.server.foundation;
+    const { id, password } = await newUser();
+    const user = await findUser(context.database.kysely, id);
+    assert.ok(user);
+    const passwords = createPasswords(context.random, { memoryKib: 64, passes: 1 });
+    const change = (next: string) => prepareOwnPassword(context, passwords, user, { current: password, next });
+    const [first, second] = await Promise.all([change('chosen by one'), change('chosen by another')]);
+    await inTransaction(context, first);
+    await assert.rejects(inTransaction(context, second), refusedWith('sign_in_failed'));
+    await tryToSignIn(user.username, 'chosen by one');
   });
 
   test('a device changes its user’s password: the old one and all sessions are over, the device goes on', async () => {
