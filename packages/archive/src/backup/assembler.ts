@@ -134,7 +134,7 @@ export class Assembler {
     const record = node.base && cache.record(node.base);
     const { live } = this.assemble(node, record, view);
     if (live.length === 0 && record === null) return null;
-    const gone = this.gone(node, record, live, false);
+    const gone = this.gone(node, record, live);
     const tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
     const totals = this.totals(node, live, view);
     const state = { fingerprint: NO_FINGERPRINT, tree, totals, oldestGone: oldestOf(gone) };
@@ -185,7 +185,7 @@ export class Assembler {
     const { cache, trees } = this.options;
     const record = node.base && cache.record(node.base);
     const { live, whole } = this.assemble(node, record, this.whole);
-    const gone = this.gone(node, record, live, true);
+    const gone = this.gone(node, record, live);
     node.handedDown = [];
     node.tree = trees.directory(live.map(treeEntry), gone.map(treeEntry));
     node.totals = this.totals(node, live, this.whole);
@@ -348,17 +348,14 @@ export class Assembler {
     return fitting.length > 0 ? fitting : undefined;
   }
 
-  /** What is handed down comes when the directories below are complete too. */
-  private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[], complete: boolean): Entry[] {
-    const inherited = complete ? node.handedDown : [];
-    if (node.kind === 'way' || (record === null && inherited.length === 0)) return [];
+  private gone(node: Node, record: DirectoryRecord | null, live: readonly Entry[]): Entry[] {
+    if (node.kind === 'way' || (record === null && node.handedDown.length === 0)) return [];
     const { table, now, goneBefore, excluded } = this.options;
     const presence = record && new Presence(table, record);
-    const handedDown = inherited.filter(({ content }) => idsIn(content).every((id) => table.has(id)));
+    const handedDown = node.handedDown.filter(({ content }) => idsIn(content).every((id) => table.has(id)));
     return goneEntries(record, handedDown, live, {
       now,
       goneBefore,
-      complete,
       excluded: (name, directory) => excluded(joinPath(node.path, name), directory),
       present: (entry) => presence?.has(entry) === true,
     });

@@ -10,8 +10,6 @@ export type GoneRules = {
   readonly now: number;
   /** Deleted before this: dropped; 0 for never. */
   readonly goneBefore: number;
-  /** Else a gone directory stays although one is there again: what it held is still to be handed down. */
-  readonly complete: boolean;
   readonly excluded: (name: Buffer, directory: boolean) => boolean;
   /** Are the chunks of the record's entry there? Nothing else can bring them back. */
   readonly present: (entry: number) => boolean;
@@ -48,8 +46,7 @@ function newlyGone(record: DirectoryRecord, isLive: IsLive, rules: GoneRules): E
 function stillGone(record: DirectoryRecord, isLive: IsLive, rules: GoneRules): Entry[] {
   const kept: Entry[] = [];
   for (let i = record.live; i < record.count; i++) {
-    const waits = !rules.complete && record.type(i) === TYPE.directory;
-    if ((isLive(record.name(i), record.type(i)) && !waits) || !rules.present(i)) continue;
+    if (isLive(record.name(i), record.type(i)) || !rules.present(i)) continue;
     if (rules.goneBefore > 0 && record.deleted(i) < rules.goneBefore) continue;
     kept.push(record.entry(i));
   }

@@ -4,9 +4,11 @@
  * ```
  * heirs = new directories of which the parent's record holds a gone one of that name
  * level by level: read the old trees; for each entry of one, live or gone
- *   a directory that the heir has too   -> that one is an heir of the next level
- *   else                                -> handed down to the heir, whose gone entries decide (gone.ts)
+ *   handed down to the heir, whose gone entries take it unless it is there again (gone.ts)
+ *   a directory that the heir has too is an heir of the next level
  * ```
+ * So each tree made of an heir, also one of a partial snapshot, holds all that the old one held: an heir below that is not made yet stands in it
+ * as the old directory.
  * The old tree is read from the destination: the cache forgets directories that are no more, so that what comes out must not depend on it.
  */
 import { TYPE } from '../source/rows.ts';
@@ -87,11 +89,10 @@ export async function handDown(
   }
 }
 
-/** To a directory below, or to the node itself. */
+/** To the node, and to the directory of that name below it. */
 function passOn(node: Node, entry: Entry): Heir[] {
-  const heir = heirOf(node, entry.name, entry.content.tree, entry.deleted);
-  if (heir) return [heir];
   // Neither a hard-link group nor "look again" means anything in what is deleted.
   node.handedDown.push({ ...entry, group: 0, again: false });
-  return [];
+  const heir = heirOf(node, entry.name, entry.content.tree, entry.deleted);
+  return heir ? [heir] : [];
 }

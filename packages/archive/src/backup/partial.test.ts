@@ -74,4 +74,28 @@ describe('deleted files, when a run is cut off after a partial snapshot', () => 
     assert.equal(restored['d1/sub/old']?.content, 'of a directory that was deleted before');
     assert.deepEqual(scan((await f.restore()).folder), scan(f.root));
   });
+
+  it('stay, also those of a subdirectory that is deleted again before the next run', async (t) => {
+    const f = fixture(t);
+    f.file('d/sub/old', 'old');
+    await f.backup();
+    rmSync(join(f.root, 'd'), { recursive: true });
+    await f.backup();
+    // One directory, so that the partial snapshot finds it half read.
+    for (let i = 0; i < 12; i++) f.file(`d/sub/big${String(i).padStart(2, '0')}`, noise(`big${i}`, 9_000_000));
+    const stop = new AbortController();
+    const cutOff = f.backup({
+      workers: 1,
+      partial: { afterBytes: 10_000_000 },
+      signal: stop.signal,
+      onEvent: ({ kind }) => kind === 'partial' && stop.abort(new Error('cut off')),
+    });
+    await assert.rejects(cutOff, /cut off/);
+    rmSync(join(f.root, 'd/sub'), { recursive: true });
+    await f.backup();
+    const restored = scan((await f.restore({ includeGone: true })).folder);
+    assert.equal(restored['d/sub/old']?.content, 'old');
+    assert.ok(restored['d/sub/big00'], 'what the partial snapshot held');
+    assert.deepEqual(scan((await f.restore()).folder), scan(f.root));
+  });
 });
