@@ -141,6 +141,12 @@ describe('the service', () => {
     return now;
   }
 
+  /** `~` of a program that runs as root is every home of this machine. */
+  const selectOneFolder = async (device: TestDevice): Promise<void> => {
+    device.write('letters/letter.txt', 'Dear Bob');
+    await device.json('sets', 'edit', 'home', '--add', device.path('letters'), '--drop', '~');
+  };
+
   const hinted = async ({ status }: World) => {
     while ((await status()).sets[0]?.next.because !== 'changes') await setImmediate();
   };
@@ -265,14 +271,17 @@ describe('the service', () => {
 
   it('waits while its disk is full, says so, and goes on when there is space', async (t) => {
     const { dir, device } = await enrolled(t);
+    await selectOneFolder(device);
     // A file system of its own, which a user namespace may mount
     const script = `
       mount -t tmpfs -o size=3m none "$1/small" || exit 77
       cp -a "$2/." "$1/small" && export HOLDFAST_HOME="$1/small" && head -c 4000000 /dev/zero > "$1/small/fill"
       "$3" "$4" run > /dev/null & service=$!
+      trap 'kill $service' EXIT
       until "$3" "$4" status --json | grep -q disk_full; do :; done
       rm "$1/small/fill"
       "$3" "$4" backup --set home || exit 1
+      trap - EXIT
       kill $service && wait $service`;
     mkdirSync(join(dir, 'small'));
     const { node, script: program } = programOf({ home: '', root: false });
@@ -285,6 +294,7 @@ describe('the service', () => {
 
   it("is started by its service file's line, and stopped by SIGTERM", async (t) => {
     const { device } = await enrolled(t);
+    await selectOneFolder(device);
     const unit = serviceFile('systemd', programOf({ home: device.shell.home, root: false }));
     const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? '';
     const env = /^Environment=(.*)$/m.exec(unit)?.[1] ?? '';

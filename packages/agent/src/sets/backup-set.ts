@@ -84,15 +84,18 @@ function everyHome({ platform, userHome }: Pick<Config, 'userHome' | 'platform'>
   return ['/home', ...(userHome.startsWith('/home/') ? [] : [userHome])];
 }
 
-/** What a person typed becomes a root: absolute and normalized, `~` kept so that it means each user's own. */
+/**
+ * What a person typed becomes a root: absolute and normalized, `~` kept so that it means each user's own. A shell may have written it out
+ * before; root, for whom it means more than that, then has its own home alone.
+ */
 export function parseRoot(
   typed: string,
-  { cwd, userHome }: { readonly cwd: string; readonly userHome: string },
+  { cwd, userHome, root }: { readonly cwd: string; readonly userHome: string; readonly root: boolean },
 ): string {
   if (typed === '') throw new AgentError('selection_invalid', { what: 'An empty path is no selection' });
   if (typed === '~' || typed.startsWith('~/')) return typed;
   const path = resolve(cwd, typed);
-  return path === resolve(userHome) ? '~' : path;
+  return path === resolve(userHome) && !root ? '~' : path;
 }
 
 export function parseSet(value: unknown): BackupSet {

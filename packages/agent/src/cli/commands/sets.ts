@@ -82,7 +82,7 @@ function refuseTaken(settings: Settings, name: string): void {
 }
 
 type Place = Parameters<typeof parseRoot>[1];
-const placeOf = ({ cwd, config }: Context): Place => ({ cwd, userHome: config.userHome });
+const placeOf = ({ cwd, config }: Context): Place => ({ cwd, userHome: config.userHome, root: config.root });
 
 function edited(set: BackupSet, input: Input, place: Place): BackupSet {
   const dropped = listOption(input, 'drop').map((path) => parseRoot(path, place));
