@@ -115,6 +115,8 @@ async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promi
     now,
     limits: { cpu },
     goneKeepMs: deletedDays === null ? null : deletedDays * DAY_MS,
+    // The way to the server tries again by itself (remote/retrying.ts)
+    patienceMs: 0,
     onEvent,
     signal,
     ...(workers !== null && { workers }),

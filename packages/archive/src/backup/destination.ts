@@ -15,13 +15,15 @@ import type { BackupEvent } from './options.ts';
 /** Tries again after so long, doubling, ms. */
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 60_000;
-/** And gives up after so long without success, ms: the agent starts another run then. */
+/** And gives up after so long without success, ms, unless told otherwise. */
 const PATIENCE = 15 * 60_000;
 
 export type DestinationOptions = {
   readonly endpoint: ArchiveEndpoint;
   readonly cacheDir: string | null;
   readonly owner: readonly Uint8Array[];
+  /** How long to repeat what failed, ms. */
+  readonly patienceMs: number | undefined;
   readonly signal: AbortSignal;
   readonly onEvent: (event: BackupEvent) => void;
 };
@@ -107,7 +109,7 @@ export class Destination {
 
   /** Repeats a call while the destination does not answer. */
   async patiently<T>(call: () => Promise<T>): Promise<T> {
-    const { signal, onEvent } = this.options;
+    const { signal, onEvent, patienceMs = PATIENCE } = this.options;
     let waited = 0;
     for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       signal.throwIfAborted();
@@ -116,7 +118,7 @@ export class Destination {
         if (waited > 0) onEvent({ kind: 'waiting', why: null, ms: 0 });
         return answer;
       } catch (error) {
-        if (!(error instanceof ArchiveError) || !error.retryable || waited >= PATIENCE) throw error;
+        if (!(error instanceof ArchiveError) || !error.retryable || waited >= patienceMs) throw error;
         onEvent({ kind: 'waiting', why: error.code, ms: wait });
         await sleep(wait, signal);
         waited += wait;

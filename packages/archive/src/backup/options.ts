@@ -39,6 +39,8 @@ export type BackupOptions = {
   readonly goneKeepMs?: number | null;
   /** A long run commits what it has so far this often. */
   readonly partial?: { readonly afterMs?: number; readonly afterBytes?: number };
+  /** How long to repeat what the destination refuses for the moment, ms; 0 where the endpoint has a patience of its own. */
+  readonly patienceMs?: number;
   readonly onEvent?: (event: BackupEvent) => void;
   readonly signal?: AbortSignal;
   /** Another way to read files than this machine's file system. */

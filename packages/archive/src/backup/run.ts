@@ -80,6 +80,7 @@ export class Run {
       endpoint: options.endpoint,
       cacheDir,
       owner: [archiveId, destinationId],
+      patienceMs: options.patienceMs,
       signal: this.signal,
       onEvent: (event) => this.emit(event),
     });

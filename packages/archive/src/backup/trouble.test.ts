@@ -282,6 +282,21 @@ describe('a session that ends', () => {
       'and that it goes on',
     );
   });
+
+  it('is not waited for where the endpoint has waited itself', async (t) => {
+    const f = fixture(t);
+    f.file('a', 'a');
+    let asked = 0;
+    const endpoint = withSessions(await f.endpoint(), () => ({
+      commit: async () => {
+        asked++;
+        throw new ArchiveError('store_full');
+      },
+    }));
+    await assert.rejects(f.backup({ endpoint, patienceMs: 0 }), { code: 'store_full' });
+    assert.equal(asked, 1);
+    assert.deepEqual(f.ofKind('waiting'), []);
+  });
 });
 
 describe('a cache that is no use', () => {
