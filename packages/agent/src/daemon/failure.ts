@@ -6,7 +6,7 @@ import type { RunFailure } from '../state/run-record.ts';
 const DISK_FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL']);
 const OFFLINE: ReadonlySet<string> = new Set(['offline', 'unreachable', 'shutting_down', 'store_unavailable']);
 
-/** Our own disk is full: said as such, whoever noticed it. A full server says `store_full`. */
+/** Our own disk is full: said as such, whoever noticed it. A full server says `storage_full`. */
 export function explainFailure(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (DISK_FULL.has(codeOf(cause) ?? '')) return new AgentError('disk_full', { what: cause.message, cause: error });

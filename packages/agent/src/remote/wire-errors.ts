@@ -33,8 +33,6 @@ function translate(error: ProtocolError): Error {
       return new ArchiveError('object_conflict', {}, cause);
     case 'name_invalid':
       return new ArchiveError('blob_name_invalid', {}, cause);
-    case 'storage_full':
-      return new ArchiveError('store_full', {}, cause);
     default:
       return error;
   }
