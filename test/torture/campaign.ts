@@ -10,7 +10,7 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { badLine } from './rounds/bad-line.ts';
+import { badLine, stalledLine } from './rounds/bad-line.ts';
 import { beside } from './rounds/beside.ts';
 import { clockBack } from './rounds/clock-back.ts';
 import { damage } from './rounds/damage.ts';
@@ -40,6 +40,7 @@ export const ROUNDS: readonly Round[] = [
   withoutServer,
   revoke,
   badLine,
+  stalledLine,
   fullDisk,
   clockBack,
 ];

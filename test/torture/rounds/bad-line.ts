@@ -23,6 +23,17 @@ export const badLine: Round = {
   },
 };
 
+export const stalledLine: Round = {
+  name: 'stalled-line',
+  weight: 1,
+  async run(world, random) {
+    const device = random.pick(world.devices);
+    changeTree(device.tree, random);
+    rewriteLarge(device.tree, LARGE_BYTES, random);
+    return stalledLineIsLeft(world, device);
+  },
+};
+
 type Line = Pick<LineOptions, 'fate' | 'retryAfterSeconds' | 'lateMs'>;
 
 async function onLine<T>(world: World, line: Line, work: (road: End, line: FaultyLine) => Promise<T>): Promise<T> {
@@ -51,6 +62,20 @@ export async function badLineIsBorne(world: World, device: Device, random: Rando
     const { passed = 0, ...faults } = met;
     const sum = Object.values(faults).reduce((all, one) => all + one, 0);
     return `${Math.round(share * 100)} % of requests hurt: ${sum} of ${sum + passed}, ${backups} backups, ${restores} restores`;
+  });
+}
+
+/** In the middle of its first pack nothing moves any more. The device does not wait for ever: it sends the pack again. */
+async function stalledLineIsLeft(world: World, device: Device): Promise<string> {
+  let stalled = 0;
+  const fate: Line['fate'] = ({ method, path }) =>
+    method === 'PUT' && path.includes('/packs/') && stalled++ === 0 ? 'stalled' : 'passed';
+  return onLine(world, { fate }, async (road) => {
+    const { code, stdout } = await world.disturbedBackup(device, road, RETRYABLE);
+    assert.equal(code, 0, stdout);
+    assert.ok(stalled > 1, 'the pack was sent again');
+    assert.equal((await world.backup(device)).kind, 'current', 'nothing is left to do');
+    return 'a pack stalled and was sent again';
   });
 }
 

@@ -14,7 +14,8 @@ import { join } from 'node:path';
  * second answer counts. `late`: others that came after it overtake it.
  */
 export const FATES = ['busy', 'throttled', 'cut-up', 'cut-down', 'unheard', 'twice', 'late'] as const;
-export type Fate = (typeof FATES)[number] | 'passed';
+/** `stalled`: nothing moves any more and nothing is closed. It takes long to be noticed, so it is not drawn among the others. */
+export type Fate = (typeof FATES)[number] | 'stalled' | 'passed';
 
 export type Asked = { readonly method: string; readonly path: string };
 export type FaultyLine = {
@@ -68,6 +69,7 @@ async function serve(asked: IncomingMessage, reply: ServerResponse, fate: Fate, 
     reply.writeHead(fate === 'busy' ? 503 : 429, { 'retry-after': String(retryAfterSeconds) }).end('Not now.');
     return;
   }
+  if (fate === 'stalled') return void asked.pause();
   const body = await bodyOf(asked, fate === 'cut-up');
   if (fate === 'late') await new Promise((resolve) => setTimeout(resolve, lateMs()));
   if (fate === 'twice') await pass(asked, body, serving);
