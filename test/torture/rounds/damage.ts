@@ -94,7 +94,7 @@ async function restoresTheRest(world: World, entry: Entry | undefined): Promise<
 /** A folder whose entry could not be read is reported once, for all that is in it. */
 function isBelow(world: World, { device }: Entry, path: string, damaged: Restored['damaged']): boolean {
   const full = join(world.treeOf(device), Buffer.from(path, 'latin1').toString('utf8'));
-  return damaged.some((each) => full === each.path || full.startsWith(`${each.path}/`));
+  return damaged.some((each) => full === each.path || full.startsWith(each.path.replace(/\/?$/, '/')));
 }
 
 /** Older snapshots may have needed what no device has any more: that stays lost, and is reported. Returns how many. */

@@ -8,7 +8,8 @@ import type { Bucket } from '../limits/token-bucket.ts';
 /**
  * How the agent's bytes travel: HTTP/1.1 over TLS that trusts one CA, few connections kept open, both directions kept to a rate.
  *
- * A request fails when nothing moves for `IDLE_MS`, never because it takes long: a pack on a slow line takes minutes.
+ * A request fails when nothing moves for `IDLE_MS`, never because it takes long: a pack on a slow line takes minutes. While bytes wait to
+ * be sent, Node begins to count once more, so that a line which stalls in the middle of an upload is given up after up to twice that.
  */
 export type TransportOptions = {
   /** PEM. Certificates of any other authority are refused; null trusts what the system trusts. */
