@@ -32,9 +32,10 @@ function parseDevice(value: Value): Device {
 
 /** The body of a statement; the caller checked its signature. */
 export function parseDeviceList(body: Buffer): DeviceList {
-  const map = bodyOf(body, [1, 2, 3]);
+  const map = bodyOf(body, [1, 2, 3, 4]);
   const devices = list(field(map, 3)).map(parseDevice);
   const ids = new Set(devices.map(({ deviceId }) => deviceId.toString('hex')));
   demand(ids.size === devices.length, 'malformed', 'a device that stands twice in the list');
+  demand((optional(map, 4, (level) => uint(level)) ?? 0) <= 2, 'malformed', 'a key level that there is not');
   return { archiveId: id16(field(map, 1)), counter: uint(field(map, 2)), devices };
 }

@@ -141,16 +141,21 @@ export const deviceRoutes = {
       'key_wrap_unusable',
     ],
   }),
-  raiseKeyLevel: route({
+  renewIdentity: route({
     method: 'POST',
-    path: '/api/v1/device/archive/level',
+    path: '/api/v1/device/archive/identity',
     permission: 'device',
-    summary: "Raise the key level; the escrow wrap is removed. The user's password is asked once more.",
+    summary: "Replace the user's identity by a new one, at the same key level or a higher one.",
     body: z.object({
+      /** From now on: the present one or a higher one. */
       level: keyLevel,
-      password,
-      /** The public identity from now on, when a new one was made for the new level. */
-      identity: z.object(publicIdentity).optional(),
+      /** What is replaced; `conflict` when that is not the present one any more. */
+      previous: z.object(publicIdentity),
+      identity: z.object(publicIdentity),
+      /** Ids of removed devices that get no wrap of it. */
+      keptFrom: z.array(id16).max(10_000),
+      /** Of the account; not needed at level account after a device was removed. */
+      password: password.optional(),
     }),
     response: archiveInformation,
     errors: [
@@ -159,8 +164,11 @@ export const deviceRoutes = {
       'password_change_required',
       'archive_missing',
       'archive_not_ready',
+      'conflict',
+      'renewal_not_due',
       'key_level_lower',
       'key_wrap_missing',
+      'key_wrap_unusable',
     ],
   }),
 } as const;

@@ -71,6 +71,8 @@ export const deviceContext = z.object({
   user: z.object({ id: id16, username: z.string(), keyLevel, mustChangePassword: z.boolean() }),
   organization: z.object({ id: id16, name: z.string() }),
   archive: archiveInformation,
+  /** Removed since the present identity was made: whoever kept their keys holds it, until it is renewed. */
+  formerDevices: z.array(z.object({ id: id16, name: z.string() })),
   destinations: z.array(destination),
   server: serverInformation,
 });

@@ -78,6 +78,11 @@ const CASES = {
     status: 403,
     advice: 'At this key level only the passphrase, the key file or another device opens the archive.',
   },
+  renewal_not_due: {
+    status: 409,
+    advice:
+      'Only at key level account, and after a device was removed, are keys renewed without the password of the account.',
+  },
   key_level_lower: { status: 409, advice: 'A key level can be raised, never lowered.' },
   // Capabilities
   capability_invalid: {

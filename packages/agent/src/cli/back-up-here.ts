@@ -16,11 +16,12 @@ export async function backUpHere(
   { gentle }: { readonly gentle: boolean },
   onEvent: (event: RunEvent) => void,
 ): Promise<RunReport[]> {
-  const { config, clock, signal } = context;
+  const { config, clock, random, signal } = context;
   const access = await openServer(context, (waiting) => {
     onEvent({ kind: 'waiting', why: waiting === null ? null : String((waiting.error as Error).message) });
   });
   try {
+    const { connection } = access;
     const { values, cpu } = await limitsHere(context, access.home, gentle);
     const reports: RunReport[] = [];
     for (const set of sets) {
@@ -28,7 +29,8 @@ export async function backUpHere(
       const outcomes = await backUpSet({
         home: access.home,
         device: access.device,
-        open: async () => access,
+        // Described anew for each set: the one before may have followed or renewed the identity
+        open: async () => ({ connection, context: await connection.context(signal) }),
         config,
         set,
         walk: 'everything',
@@ -36,8 +38,8 @@ export async function backUpHere(
         cpu: () => cpu,
         workers: values.workers,
         now: clock.now,
-        onEvent: observer.onEvent,
-        notes: observer.notes,
+        fillRandom: (target) => target.set(random(target.length)),
+        ...observer,
         signal,
       }).catch((error: unknown) => {
         throw explainFailure(error);

@@ -44,6 +44,7 @@ const ORDER = [
   '(the new password)',
   'key request',
   'key set-password',
+  'key renew',
   '(a new device asks)',
   'key add-device',
   '(custom key)',

@@ -5,7 +5,7 @@ import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { openKeyedArchive } from '../archive/remote-archive.ts';
 import type { Config } from '../config.ts';
 import { AgentError } from '../errors.ts';
-import { messageSigner } from '../keys/device-keys.ts';
+import { type FillRandom, messageSigner } from '../keys/device-keys.ts';
 import type { Connection } from '../remote/connection.ts';
 import { type BackupSet, expandRoots } from '../sets/backup-set.ts';
 import { compileExclusions } from '../sets/globs.ts';
@@ -16,12 +16,13 @@ import { tryLock } from '../state/lock.ts';
 import { type RunOutcome, type RunRecord, readRun, writeRun } from '../state/run-record.ts';
 import { VERSION } from '../version.ts';
 import { failureOf } from './failure.ts';
+import { renewAfterRemoval } from './renew-after-removal.ts';
 
 /**
  * One run of one set, by the service or by a command: the only place that holds a set's lock and writes its record.
  *
  * ```
- * lock -> keys -> for each destination: backup -> record
+ * lock -> renew the keys if a device was removed -> for each destination: keys -> backup -> record
  * ```
  * A destination that fails does not keep the others from having theirs; the first failure is the run's.
  */
@@ -39,6 +40,9 @@ export type SetRun = {
   readonly cpu: () => number;
   readonly workers: number | null;
   readonly now: () => number;
+  readonly fillRandom: FillRandom;
+  /** A line for the person who watches, or for the log. */
+  readonly say: (text: string) => void;
   readonly onEvent: (event: BackupEvent) => void;
   /** What the run has found that a person should know; asked at its end. */
   readonly notes: () => readonly string[];
@@ -79,7 +83,7 @@ async function everyDestination(run: SetRun, startedAt: number) {
   const outcomes: SetOutcome[] = [];
   const failures: unknown[] = [];
   try {
-    const way = await run.open();
+    const way = await openWay(run);
     for (const destination of way.context.destinations) {
       try {
         const result = await backUpTo(run, way, destination.id);
@@ -93,6 +97,11 @@ async function everyDestination(run: SetRun, startedAt: number) {
     failures.push(error);
   }
   return { outcomes, failures };
+}
+
+async function openWay(run: SetRun): Promise<ServerWay> {
+  const { connection, context } = await run.open();
+  return { connection, context: await renewAfterRemoval({ ...run, connection, context }) };
 }
 
 async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promise<BackupResult> {

@@ -8,7 +8,7 @@ import { temporaryHome } from '../testing/temporary.ts';
 import { callDaemon, type Handlers, serveControl } from './control.ts';
 import type { Status } from './status.ts';
 
-const STATUS = { version: 'x', device: null, daemon: null, pause: null, sets: [] } satisfies Status;
+const STATUS = { version: 'x', device: null, daemon: null, pause: null, renewal: null, sets: [] } satisfies Status;
 
 async function serving(t: TestContext, handlers: Partial<Handlers> = {}) {
   const home = temporaryHome(t);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -50,6 +51,7 @@ async function serving(t: TestContext, device: TestDevice, clock: ReturnType<typ
     time: clock,
     zone: ZONE,
     random: () => 0.5,
+    fillRandom: (target) => target.set(randomBytes(target.length)),
     pid: process.pid,
     untilIdle: false,
     onEvent: (event) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { AgentError } from '../errors.ts';
+import type { FillRandom } from '../keys/device-keys.ts';
 import type { Time } from '../limits/token-bucket.ts';
 import { type Home, sweep } from '../state/home.ts';
 import { tryLock } from '../state/lock.ts';
@@ -31,6 +32,7 @@ export type DaemonOptions = {
   readonly zone: string;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  readonly fillRandom: FillRandom;
   readonly pid: number;
   /** Ends as soon as nothing is due: for tests, and for devices that are started for a backup. */
   readonly untilIdle: boolean;

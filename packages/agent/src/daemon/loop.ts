@@ -4,6 +4,7 @@ import type { BackupSet } from '../sets/backup-set.ts';
 import type { Due, Walk } from '../sets/schedule.ts';
 import { type Device, readDevice } from '../state/device.ts';
 import { readPause } from '../state/pause.ts';
+import { readRenewal } from '../state/renewal.ts';
 import type { RunFailure } from '../state/run-record.ts';
 import { findSet, readSettings, type Settings, setsOf, valuesOf } from '../state/settings.ts';
 import { VERSION } from '../version.ts';
@@ -301,6 +302,7 @@ export class Loop {
       device: device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base },
       daemon: this.daemonStatus(),
       pause: readPause(home, now),
+      renewal: readRenewal(home).due,
       sets: setStatuses(home, this.settings, watcher, now, zone).map((set) => this.withFailure(set)),
     };
   }

@@ -57,6 +57,7 @@ const LISTED = 1000;
 
 export type RunObserver = {
   readonly onEvent: (event: BackupEvent) => void;
+  readonly say: (text: string) => void;
   /** What was found about the history of the set. */
   readonly notes: () => readonly string[];
   report(outcomes: readonly SetOutcome[]): RunReport[];
@@ -79,6 +80,7 @@ export function observeRun(set: BackupSet, emit: (event: RunEvent) => void, uplo
       if (shown !== null) emit(shown);
       if (event.kind === 'chain' && shown?.kind === 'note') notes.push(shown.text);
     },
+    say: (text) => emit({ kind: 'note', text }),
     notes: () => notes,
     report: (outcomes) => {
       const listed = [...skipped.values()];

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import { AgentError, codeOf } from '../errors.ts';
+import type { FillRandom } from '../keys/device-keys.ts';
 import type { Time } from '../limits/token-bucket.ts';
 import { type BackupSet, expandRoots } from '../sets/backup-set.ts';
 import { compileExclusions } from '../sets/globs.ts';
@@ -22,6 +23,7 @@ export type RunnerOptions = {
   readonly config: Config;
   readonly time: Time;
   readonly zone: string;
+  readonly fillRandom: FillRandom;
   readonly watcher: Watcher;
   readonly link: ServerLink;
   readonly onEvent: (event: DaemonEvent) => void;
@@ -76,7 +78,7 @@ export class Runner {
 
   private async backUp(request: RunRequest, walk: Walk, changed: readonly Buffer[]): Promise<RunReport[]> {
     const { set, cpu, signal } = request;
-    const { home, config, time, link, onEvent } = this.options;
+    const { home, config, time, link, fillRandom, onEvent } = this.options;
     const device = enrolled(readDevice(home));
     if (device === null) throw new AgentError('not_enrolled');
     const observer = observeRun(
@@ -86,10 +88,8 @@ export class Runner {
     );
     const open = () => link.open(device, signal);
     const { workers } = valuesOf(readSettings(home));
-    const run = { home, config, device, open, set, walk, changed, cpu, workers, signal };
-    const reports = observer.report(
-      await backUpSet({ ...run, now: time.now, onEvent: observer.onEvent, notes: observer.notes }),
-    );
+    const run = { home, config, device, open, set, walk, changed, cpu, workers, fillRandom, signal };
+    const reports = observer.report(await backUpSet({ ...run, ...observer, now: time.now }));
     for (const report of reports) onEvent({ kind: 'done', report });
     if (request.because === 'daily' || request.because === 'first') await this.watchHistory(request, device);
     return reports;

@@ -5,6 +5,7 @@ import type { Limits, Presence } from '../present/presence.ts';
 import type { Due } from '../sets/schedule.ts';
 import type { Home } from '../state/home.ts';
 import type { Pause } from '../state/pause.ts';
+import type { DueRenewal } from '../state/renewal.ts';
 import type { RunRecord } from '../state/run-record.ts';
 import type { WatchState } from '../watch/watcher.ts';
 import type { WaitReason } from './decide.ts';
@@ -21,6 +22,8 @@ export type Status = {
   /** `null`: no service runs, so nothing happens by itself. */
   readonly daemon: DaemonStatus | null;
   readonly pause: Pause | null;
+  /** Keys that a removed device still has, until they are renewed. */
+  readonly renewal: DueRenewal | null;
   readonly sets: readonly SetStatus[];
 };
 

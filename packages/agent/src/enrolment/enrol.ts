@@ -1,6 +1,7 @@
 import { arch, release } from 'node:os';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
+import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { type DeviceContext, enrolmentProof, enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { Enrolment } from '@holdfast/protocol/enrolment-string.ts';
@@ -8,6 +9,7 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import type { Input } from '@holdfast/protocol/route.ts';
 import { AgentError, codeOf } from '../errors.ts';
 import {
+  dropIdentity,
   type FillRandom,
   loadIdentity,
   messageSigner,
@@ -72,12 +74,13 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   try {
     const context = await connection.context(signal);
     if (existing === null) onStep('enrolled');
-    const { archive, identity } = await archiveKeyFor(options, device, context, connection);
+    const { archive, identity, madeAt } = await archiveKeyFor(options, device, context, connection);
     const { time } = network;
     const endpoint = connection.endpoint(archive, null);
-    await joinArchive({ home, device, endpoint, identity, now: time.now, signal });
+    await joinArchive({ home, device, endpoint, identity, madeAt, now: time.now, signal });
     const enrolled = { ...device, archive: pinOf(archive, identity) };
     writeDevice(home, enrolled);
+    dropIdentity(home, 'identity-next');
     return { device: enrolled, context, connection };
   } catch (error) {
     connection.close();
@@ -156,7 +159,12 @@ function provenKey({ signing, recipient }: Identity, registrationKey: string, us
   return { publicKey: toHex(signing.publicKey), recipient, proof: toHex(proof) };
 }
 
-type OpenedArchive = { readonly archive: string; readonly identity: Identity };
+type OpenedArchive = {
+  readonly archive: string;
+  readonly identity: Identity;
+  /** Set when this device made it. */
+  readonly madeAt?: KeyLevel;
+};
 
 async function archiveKeyFor(
   options: EnrolOptions,
@@ -184,7 +192,7 @@ async function makeFirstArchive(
   const archive = toHex(keys.archiveId);
   const own = device.keys.recipient;
   // Kept before anybody hears of it: an enrolment that stops after this goes on with it
-  await saveIdentity(home, identity, own);
+  await saveIdentity(home, identity, own, 'identity-next');
   const body = { archive, recipient: identity.recipient, signingKey: toHex(identity.signing.publicKey) };
   const options = signal ? { signal } : {};
   try {
@@ -197,7 +205,7 @@ async function makeFirstArchive(
   await storeArchiveKeys(endpoint(archive, null), made, recipients, network.time.now(), signal);
   await authority.call(deviceRoutes.archiveReady, {}, options);
   onStep('archive made');
-  return { archive, identity };
+  return { archive, identity, madeAt: user.keyLevel };
 }
 
 async function openExistingArchive(
@@ -210,18 +218,21 @@ async function openExistingArchive(
   if (id === null || recipient === null || signingKey === null) throw new ProtocolError('archive_missing');
   if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready');
   const known = publicOf({ recipient, signingKey });
+  const isKnown = (kept: Identity | null): kept is Identity =>
+    kept !== null && isSameIdentity(publicIdentity(kept), known);
+  const made = await loadIdentity(home, device, 'identity-next');
+  if (isKnown(made)) return { archive: id, identity: made, madeAt: user.keyLevel };
   const kept = await loadIdentity(home, device);
-  const identity =
-    kept !== null && isSameIdentity(publicIdentity(kept), known)
-      ? kept
-      : await obtainIdentity(keySource, {
-          level: user.keyLevel,
-          known,
-          authority,
-          endpoint: endpoint(id, null),
-          deviceAgeKey: device.keys.age,
-          ...(signal && { signal }),
-        });
+  const identity = isKnown(kept)
+    ? kept
+    : await obtainIdentity(keySource, {
+        level: user.keyLevel,
+        known,
+        authority,
+        endpoint: endpoint(id, null),
+        deviceAgeKey: device.keys.age,
+        ...(signal && { signal }),
+      });
   onStep('archive opened');
   return { archive: id, identity };
 }

@@ -1,13 +1,14 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
 import { generateDeviceKeys, type Identity, type PublicIdentity } from '@holdfast/archive/keys/identity.ts';
 import { type SigningKey, signingKey } from '@holdfast/archive/keys/signing.ts';
 import { unwrapIdentity, wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
 import { AgentError } from '../errors.ts';
 import { writeAtomic } from '../state/atomic-file.ts';
-import type { ArchivePin, Device } from '../state/device.ts';
+import { type ArchivePin, type Device, type EnrolledDevice, writeDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
 
 /**
@@ -35,7 +36,7 @@ export function messageSigner(seed: Uint8Array): (message: Uint8Array) => Uint8A
   return (message) => sign(null, message, key);
 }
 
-/** `identity-next.age` is the one that a change of the key level is about to introduce. */
+/** `identity-next.age` is the one that a renewal is about to introduce. */
 export type IdentitySlot = 'identity' | 'identity-next';
 
 const pathOf = (home: Home, slot: IdentitySlot) => join(home.state, `${slot}.age`);
@@ -62,13 +63,32 @@ export async function loadIdentity(
 export const dropIdentity = (home: Home, slot: IdentitySlot): void => rmSync(pathOf(home, slot), { force: true });
 
 /** The identity that this device has accepted; another file in its place is refused. */
-export async function requireIdentity(
-  home: Home,
-  device: Device & { readonly archive: ArchivePin },
-): Promise<Identity> {
-  const path = pathOf(home, 'identity');
-  if (!existsSync(path)) throw new AgentError('identity_missing');
-  return unwrapIdentity(readFileSync(path), { ageIdentity: device.keys.age }, publicOf(device.archive));
+export async function requireIdentity(home: Home, device: EnrolledDevice): Promise<Identity> {
+  const current = await loadIdentity(home, device);
+  if (current !== null && isPinned(current, device)) return current;
+  const next = await loadIdentity(home, device, 'identity-next');
+  if (next !== null && isPinned(next, device)) {
+    // A crash while it was taken over: ended here, before a renewal puts another one into that slot
+    await settleIdentity(home, device, next);
+    return next;
+  }
+  throw current === null ? new AgentError('identity_missing') : new ArchiveError('identity_changed');
+}
+
+const isPinned = ({ recipient, signing }: Identity, { archive }: EnrolledDevice): boolean =>
+  recipient === archive.recipient && toHex(signing.publicKey) === archive.signingKey;
+
+/** Makes another identity the accepted one. Whenever it is killed, one of the two files fits the pin. */
+export async function takeOverIdentity(home: Home, device: EnrolledDevice, identity: Identity): Promise<void> {
+  const { recipient } = device.keys;
+  await saveIdentity(home, identity, recipient, 'identity-next');
+  writeDevice(home, { ...device, archive: pinOf(device.archive.id, identity) });
+  await settleIdentity(home, device, identity);
+}
+
+async function settleIdentity(home: Home, { keys }: EnrolledDevice, identity: Identity): Promise<void> {
+  await saveIdentity(home, identity, keys.recipient);
+  dropIdentity(home, 'identity-next');
 }
 
 export const publicOf = ({

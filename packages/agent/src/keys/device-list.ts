@@ -12,6 +12,7 @@ import {
   withDevice,
 } from '@holdfast/archive/keys/device-list.ts';
 import type { Identity } from '@holdfast/archive/keys/identity.ts';
+import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
 import { AgentError, butKnown } from '../errors.ts';
 import type { Home } from '../state/home.ts';
 import { rememberDeviceList, seenDeviceList } from '../state/trust.ts';
@@ -45,16 +46,20 @@ export async function readDeviceList(
   }
 }
 
-/** Adds the device under its present name and keys; nothing is written when the list says so already. */
+/**
+ * Adds the device under its present name and keys; nothing is written when the list says so already. `level`: of an identity that
+ * this device has just made.
+ */
 export async function joinDeviceList(
   home: Home,
   endpoint: Lists,
   identity: Identity,
   device: Omit<ListedDevice, 'removed'>,
-  signal?: AbortSignal,
+  { level, signal }: { readonly level?: KeyLevel | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<DeviceList> {
   for (let left = TRIES; ; left--) {
-    const current = (await readDeviceList(home, endpoint, identity, signal)) ?? emptyDeviceList(endpoint.archiveId);
+    const stored = await readDeviceList(home, endpoint, identity, signal);
+    const current = stored ?? emptyDeviceList(endpoint.archiveId, level);
     if (isListed(current, device)) return current;
     const highest = highestCounter(await endpoint.deviceLists(signal), current.counter);
     const next = withDevice({ ...current, counter: highest }, device);

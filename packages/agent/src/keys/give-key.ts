@@ -63,7 +63,7 @@ export async function openKeyGiver(options: GiveKeyOptions): Promise<KeyGiver> {
       const { id, name, publicKey, recipient } = request.device;
       await endpoint.putIdentityWrap(wrapName(recipient), await wrapIdentity(identity, { recipient }), signal);
       const listed = { deviceId: fromHex(id), publicKey: fromHex(publicKey), recipient, name, added: now() };
-      await joinDeviceList(home, endpoint, identity, listed, signal);
+      await joinDeviceList(home, endpoint, identity, listed, { signal });
       await tellAnswered(connection, id, call);
     },
   };

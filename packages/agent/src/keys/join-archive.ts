@@ -2,6 +2,7 @@ import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { fromHex } from '@holdfast/archive/format/ids.ts';
 import { type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
+import type { KeyLevel } from '@holdfast/archive/keys/levels.ts';
 import { unwrapIdentity, wrapIdentity } from '@holdfast/archive/keys/wrap.ts';
 import { wrapsNamed } from '@holdfast/archive/store/wraps.ts';
 import type { Device } from '../state/device.ts';
@@ -19,11 +20,21 @@ export type JoinOptions = {
   readonly device: Device;
   readonly endpoint: ArchiveEndpoint;
   readonly identity: Identity;
+  /** Of an archive that this device has just made. Nobody else may say it: the server could ask for a lower one. */
+  readonly madeAt?: KeyLevel | undefined;
   readonly now: () => number;
   readonly signal?: AbortSignal | undefined;
 };
 
-export async function joinArchive({ home, device, endpoint, identity, now, signal }: JoinOptions): Promise<void> {
+export async function joinArchive({
+  home,
+  device,
+  endpoint,
+  identity,
+  madeAt,
+  now,
+  signal,
+}: JoinOptions): Promise<void> {
   const { recipient } = device.keys;
   await openArchiveKeys(endpoint, identity, signal);
   await saveIdentity(home, identity, recipient);
@@ -31,7 +42,7 @@ export async function joinArchive({ home, device, endpoint, identity, now, signa
     await endpoint.putIdentityWrap(wrapName(recipient), await wrapIdentity(identity, { recipient }), signal);
   const { publicKey } = await deviceSigningKey(device);
   const listed = { deviceId: fromHex(device.id), publicKey, recipient, name: device.name, added: now() };
-  await joinDeviceList(home, endpoint, identity, listed, signal);
+  await joinDeviceList(home, endpoint, identity, listed, { level: madeAt, signal });
 }
 
 /** Does the newest wrap for this device hold the identity? A wrap is never removed, so none is added without need. */

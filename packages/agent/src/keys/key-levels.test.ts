@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
-import { type TestDevice, testDevice } from '../testing/device-world.ts';
-import { temporary } from '../testing/temporary.ts';
-
-const WORDS = 'correct horse battery staple';
+import type { TestDevice } from '../testing/device-world.ts';
+import { backUp, keyWorld, reads } from '../testing/key-world.ts';
 
 describe('who can open an archive', () => {
   let server: TestServer;
@@ -17,48 +15,7 @@ describe('who can open an archive', () => {
   });
   after(() => server.close());
 
-  /** A user with one device that has made a backup. */
-  async function world(t: TestContext) {
-    const dir = temporary(t);
-    const user = await server.addUser(`ada${users++}`);
-    const [password, words] = [join(dir, 'password'), join(dir, 'words')];
-    writeFileSync(password, user.password);
-    writeFileSync(words, `${WORDS}\n`);
-    const enrolment = await server.server.enrolmentString();
-    const enrol = async (name: string, ...more: string[]) => {
-      const device = testDevice(dir, name);
-      const ran = await device.run(
-        'enrol',
-        enrolment,
-        '--user',
-        user.username,
-        '--password-file',
-        password,
-        '--name',
-        name,
-        ...more,
-      );
-      return { device, ...ran };
-    };
-    const first = (await enrol('first')).device;
-    first.write('letter.txt', 'Dear Bob');
-    await first.json('sets', 'add', 'home', '~');
-    await backUp(first);
-    return { dir, user, password, words, enrol, first };
-  }
-
-  const backUp = (device: TestDevice) => device.json<{ snapshotId: string }>('backup', '--set', 'home');
-
-  /** What a device can read of the newest snapshot of the first one. */
-  async function reads(device: TestDevice): Promise<string> {
-    const to = join(device.shell.cwd, `restored-${Math.random()}`);
-    const ran = await device.run('restore', '--device', 'first', '--set', 'home', '--to', to);
-    if (ran.code !== 0) return `exit ${ran.code}`;
-    return readFileSync(
-      join(to, device.path('letter.txt').replace(/\/[^/]*\/letter.txt$/, '/first/letter.txt')),
-      'utf8',
-    );
-  }
+  const world = (t: TestContext) => keyWorld(t, server, `ada${users++}`);
 
   const withPassword = (device: TestDevice, password: string, words: string) =>
     device.run('key', 'set-password', '--password-file', password, '--archive-password-file', words);

@@ -59,7 +59,7 @@ export async function obtainIdentity(source: KeySource, options: Options): Promi
   }
 }
 
-async function passphraseWraps(
+export async function passphraseWraps(
   endpoint: Pick<ArchiveEndpoint, 'identityWraps'>,
   signal?: AbortSignal,
 ): Promise<NamedObject[]> {
@@ -70,7 +70,10 @@ async function passphraseWraps(
 
 type Passphrase = { readonly passphrase: string; readonly earlier: boolean };
 
-/** `wraps`: those for the passphrase, newest first; only the newest one counts unless earlier ones may. */
+/**
+ * `wraps`: those for the passphrase, newest first; only the newest one counts unless earlier ones may. One of another identity than
+ * the one that is known is passed over: a renewal that was never finished leaves such.
+ */
 export async function identityFromPassphrase(
   archiveId: Uint8Array,
   wraps: readonly NamedObject[],
@@ -78,12 +81,13 @@ export async function identityFromPassphrase(
   known?: PublicIdentity,
 ): Promise<Identity> {
   const refusals: (ArchiveError | AgentError)[] = [];
-  for (const { name, bytes } of earlier ? wraps : wraps.slice(0, 1)) {
+  for (const { name, bytes } of wraps) {
     try {
       return await unwrapIdentity(bytes, { passphrase }, known);
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
       refusals.push(isWhole(error) ? error : wrapDamaged(fileOf(archiveId, 'identities', name), error));
+      if (!earlier && error.code !== 'identity_changed') break;
     }
   }
   throw refusals.find((error) => error instanceof AgentError) ?? refusals[0] ?? new ArchiveError('wrap_unopenable');

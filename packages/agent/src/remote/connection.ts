@@ -17,6 +17,8 @@ export type Connection = {
   readonly authority: RemoteClient;
   readonly upload: Bucket;
   readonly download: Bucket;
+  /** The device's clock, ms. */
+  readonly now: () => number;
   /** Who we are to the server, as it says now. */
   context(signal?: AbortSignal): Promise<DeviceContext>;
   /** An archive of this user; `destination` null is the user's own. */
@@ -48,6 +50,7 @@ export function connect({ device, time, random, patienceMs, onWait }: Connection
     authority,
     upload,
     download,
+    now: time.now,
     context: (signal) => authority.call(deviceRoutes.context, {}, signal ? { signal } : {}),
     endpoint: (archive, destination) =>
       createRemoteEndpoint({

@@ -77,7 +77,7 @@ function parseOutcome(fields: Fields): RunOutcome {
   };
 }
 
-const parseFailure = (fields: Fields): RunFailure => ({
+export const parseFailure = (fields: Fields): RunFailure => ({
   code: text(fields, 'code'),
   message: text(fields, 'message'),
   at: number(fields, 'at'),

@@ -20,6 +20,12 @@ export function rememberDeviceList(home: Home, archive: string, counter: number)
   writeRecord(pathOf(home), { deviceLists: { ...trust.deviceLists, [archive]: counter } });
 }
 
+/** Lists of another identity count from now on. */
+export function forgetDeviceLists(home: Home, archive: string): void {
+  const { [archive]: _forgotten, ...others } = readTrust(home).deviceLists;
+  writeRecord(pathOf(home), { deviceLists: others });
+}
+
 function parseTrust(fields: Fields): Trust {
   const lists = fields['deviceLists'];
   if (!isFields(lists)) throw new TypeError('deviceLists should be an object');

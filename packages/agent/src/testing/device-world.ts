@@ -40,7 +40,7 @@ export function testDevice(dir: string, name: string, shell: Partial<Shell> = {}
 }
 
 /** What of a server a test device needs; the whole of it is not the agent's to know. */
-type EnrollingServer = {
+export type EnrollingServer = {
   readonly server: { readonly enrolmentString: () => Promise<string> };
   addUser(username: string): Promise<{ readonly username: string; readonly password: string }>;
 };

@@ -19,8 +19,16 @@ export type ListedDevice = {
   readonly removed: number | null;
 };
 
+/** In the order of their numbers. */
+export const KEY_LEVELS_LISTED = ['account', 'archive-password', 'custom-key'] as const;
+
 export type DeviceList = {
   readonly archiveId: Uint8Array;
+  /**
+   * At which key level the identity that signs was made: it is never changed, so a reader needs nobody else's word for whom the
+   * identity may be wrapped to. Absent in lists that do not say.
+   */
+  readonly level?: (typeof KEY_LEVELS_LISTED)[number] | undefined;
   /** Grows with each list; a reader never goes back to a lower one. */
   readonly counter: number;
   readonly devices: readonly ListedDevice[];
@@ -28,15 +36,13 @@ export type DeviceList = {
 
 export function encodeDeviceList(list: DeviceList): Uint8Array {
   return encodeRecord(
-    [
-      [0, 1],
-      [1, list.archiveId],
-      [2, list.counter],
-      [3, list.devices.map(deviceMap)],
-    ],
+    [[0, 1], [1, list.archiveId], [2, list.counter], [3, list.devices.map(deviceMap)], ...levelField(list)],
     decodeDeviceList,
   );
 }
+
+const levelField = ({ level }: DeviceList): [number, CborValue][] =>
+  level === undefined ? [] : [[4, KEY_LEVELS_LISTED.indexOf(level)]];
 
 function deviceMap(d: ListedDevice): CborValue {
   const fields: [number, CborValue][] = [
@@ -50,10 +56,11 @@ function deviceMap(d: ListedDevice): CborValue {
 }
 
 export function decodeDeviceList(bytes: Uint8Array): DeviceList {
-  const r = RecordReader.of('device list', bytes, [1, 2, 3]);
+  const r = RecordReader.of('device list', bytes, [1, 2, 3, 4]);
   const devices = r.list(3).map(readDevice);
   if (new Set(devices.map((d) => toHex(d.deviceId))).size !== devices.length) throw r.fail('a device is listed twice');
-  return { archiveId: r.bytes(1, 16), counter: r.uint(2), devices };
+  const level = r.has(4) ? KEY_LEVELS_LISTED[r.uint(4, KEY_LEVELS_LISTED.length - 1)] : undefined;
+  return { archiveId: r.bytes(1, 16), counter: r.uint(2), devices, ...(level && { level }) };
 }
 
 function readDevice(item: CborValue): ListedDevice {

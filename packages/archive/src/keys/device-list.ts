@@ -16,7 +16,12 @@ import { makeStatement, openStatement } from './statement.ts';
 
 export type { DeviceList, ListedDevice } from '../format/device-list.ts';
 
-export const emptyDeviceList = (archiveId: Uint8Array): DeviceList => ({ archiveId, counter: 0, devices: [] });
+export const emptyDeviceList = (archiveId: Uint8Array, level?: DeviceList['level']): DeviceList => ({
+  archiveId,
+  counter: 0,
+  devices: [],
+  ...(level && { level }),
+});
 
 /** The next list, with the device added. A known device keeps its place with its new keys and name. */
 export function withDevice(list: DeviceList, device: Omit<ListedDevice, 'removed'>): DeviceList {

@@ -12,7 +12,6 @@ import { decodeKeyFileBody, encodeKeyFileBody, type KeyFileBody } from '../forma
 import type { ArchiveKeys } from '../format/keys.ts';
 import { LABEL } from '../format/statement.ts';
 import { openWithIdentity, sealToRecipient } from './age-file.ts';
-import { nextGeneration } from './archive-keys.ts';
 import type { Identity } from './identity.ts';
 import type { SigningKey } from './signing.ts';
 import { makeStatement, openStatement } from './statement.ts';
@@ -47,22 +46,6 @@ export async function sealKeyFiles(
   for (const generation of keys.contentKeys.keys())
     files.push({ generation, recipient, bytes: await sealKeyFile(keys, generation, recipient, signer, now) });
   return files;
-}
-
-/** A new generation, sealed for those who stay: what an evicted member or device does not get. */
-export async function rotateKeys(
-  keys: ArchiveKeys,
-  recipients: readonly string[],
-  signer: SigningKey,
-  now: number,
-  fillRandom: (target: Uint8Array) => unknown,
-): Promise<{ keys: ArchiveKeys; files: SealedKeyFile[] }> {
-  const next = nextGeneration(keys, fillRandom);
-  const generation = Math.max(...next.contentKeys.keys());
-  const files: SealedKeyFile[] = [];
-  for (const recipient of recipients)
-    files.push({ generation, recipient, bytes: await sealKeyFile(next, generation, recipient, signer, now) });
-  return { keys: next, files };
 }
 
 /** Who opens: a user's identity, a device, or a page with a key of the moment. */

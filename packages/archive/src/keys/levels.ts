@@ -1,5 +1,7 @@
 // Key levels as data: who can open an archive, by what its user's identity is wrapped to (format §2.5).
 
+import { KEY_LEVELS_LISTED } from '../format/device-list.ts';
+
 export const KEY_LEVELS = {
   account: {
     wraps: ['device', 'escrow'],
@@ -29,7 +31,7 @@ export type KeyLevelRules = {
 export type KeyLevel = keyof typeof KEY_LEVELS;
 
 /** From the one that most can open to the one that fewest can. */
-export const KEY_LEVEL_ORDER: readonly KeyLevel[] = ['account', 'archive-password', 'custom-key'];
+export const KEY_LEVEL_ORDER: readonly KeyLevel[] = KEY_LEVELS_LISTED;
 
 export const allowsWrap = (level: KeyLevel, wrap: WrapKind): boolean =>
   (KEY_LEVELS[level].wraps as readonly WrapKind[]).includes(wrap);

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { toHex } from '@holdfast/archive/format/ids.ts';
-import { formatIdentity, generateIdentity, type Identity, publicIdentity } from '@holdfast/archive/keys/identity.ts';
 import { deviceRoutes } from '@holdfast/protocol/device-routes.ts';
 import { enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { identityRoutes } from '@holdfast/protocol/identity-routes.ts';
 import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
-import { decodeObjects } from '@holdfast/protocol/storage-wire.ts';
 import { onBothDatabases } from '../database/testing/both.ts';
+import { archiveWorld } from '../testing/archive-world.ts';
 import { refusedWith } from '../testing/refused.ts';
 import { enrolment, startTestServer, type TestDevice, type TestServer } from '../testing/test-server.ts';
 import { verifyChain } from './audit/audit.ts';
-import { openWith, sealTo, sealWithPassphrase } from './keyring/age.ts';
+import { openWith } from './keyring/age.ts';
 import { capabilityVerifier } from './keyring/capability-signer.ts';
 import { beginAttempt } from './sign-in/attempts.ts';
 
@@ -42,40 +40,7 @@ onBothDatabases('authority', (fresh) => {
     return entries.filter((e) => e.target === about || e.actor === about).map((e) => e.action);
   };
 
-  // What the first device of a user does with the store point, as an agent would
-  const makeIdentity = () => generateIdentity((target) => target.set?.(randomBytes(target.length)));
-  const wrapNameOf = (recipient: string) => `${createHash('sha256').update(recipient).digest('hex').slice(0, 32)}.age`;
-  const storageClient = async (device: TestDevice) => {
-    const { token } = await device.client.call(deviceRoutes.capability, { body: { purpose: 'backup' } });
-    return t.client(token);
-  };
-  const storeWrap = async (device: TestDevice, archive: string, name: string, body: Uint8Array) =>
-    (await storageClient(device)).call(storageRoutes.putIdentityWrap, { params: { archive, name }, body });
-  const storedWraps = async (device: TestDevice, archive: string) => {
-    const list = await (await storageClient(device)).call(storageRoutes.identityWraps, { params: { archive } });
-    return decodeObjects(list).map(({ name }) => name);
-  };
-  const escrowed = async (device: TestDevice, archive: string, identity: Identity) => {
-    const { escrowRecipient } = device.server;
-    const wrap = await sealTo(escrowRecipient, new TextEncoder().encode(formatIdentity(identity)));
-    await storeWrap(device, archive, wrapNameOf(escrowRecipient), wrap);
-  };
-  const register = (device: TestDevice, archive: string, identity: Identity) => {
-    const { recipient, publicKey } = publicIdentity(identity);
-    return device.client.call(deviceRoutes.registerArchive, {
-      body: { archive, recipient, signingKey: toHex(publicKey) },
-    });
-  };
-  const withArchive = async () => {
-    const user = await newUser();
-    const device = await t.enrol(user);
-    const identity = await makeIdentity();
-    const archive = randomBytes(16).toString('hex');
-    await register(device, archive, identity);
-    await escrowed(device, archive, identity);
-    await device.client.call(deviceRoutes.archiveReady, {});
-    return { user, device, identity, archive };
-  };
+  const { makeIdentity, escrowed, register, withArchive } = archiveWorld(() => t, newUser);
 
   test('a user signs in, is recognized, and is forgotten after signing out', async () => {
     const user = await newUser();
@@ -435,7 +400,7 @@ onBothDatabases('authority', (fresh) => {
     const later = await t.enrol(user, 'later');
     const wrap = await later.client.call(deviceRoutes.identity, {});
     const text = Buffer.from(await openWith(later.age.identity, wrap)).toString();
-    assert.equal(text, formatIdentity(identity));
+    assert.equal(text, identity.text);
     const actions = await auditActions(`archive:${archive}`);
     assert.deepEqual(actions, ['archive.identity_released', 'archive.ready', 'archive.registered']);
   });
@@ -445,35 +410,7 @@ onBothDatabases('authority', (fresh) => {
     await escrowed(device, archive, await makeIdentity());
     const later = await t.enrol(user, 'later');
     const wrap = await later.client.call(deviceRoutes.identity, {});
-    assert.equal(Buffer.from(await openWith(later.age.identity, wrap)).toString(), formatIdentity(identity));
-  });
-
-  test('above level account the authority gives nothing and keeps nothing', async () => {
-    const { user, device, archive } = await withArchive();
-    const raise = (level: 'account' | 'archive-password' | 'custom-key', password = user.password) =>
-      device.client.call(deviceRoutes.raiseKeyLevel, { body: { level, password } });
-    await assert.rejects(raise('archive-password', 'wrong'), refusedWith('sign_in_failed'));
-    await assert.rejects(raise('account'), refusedWith('key_level_lower'));
-    assert.equal((await storedWraps(device, archive)).length, 1, 'the escrow wrap is still there');
-    await assert.rejects(raise('archive-password'), refusedWith('key_wrap_missing'));
-    await storeWrap(
-      device,
-      archive,
-      'passphrase.age',
-      await sealWithPassphrase('a passphrase', Buffer.from('identity'), 10),
-    );
-    await raise('archive-password');
-    assert.deepEqual(await storedWraps(device, archive), ['passphrase.age']);
-    const later = await t.enrol(user, 'later');
-    assert.equal(later.user.keyLevel, 'archive-password');
-    await assert.rejects(later.client.call(deviceRoutes.identity, {}), refusedWith('key_not_escrowed'));
-    await assert.rejects(raise('account'), refusedWith('key_level_lower'));
-    await raise('custom-key');
-    assert.deepEqual(await storedWraps(device, archive), []);
-    // A wrap that came back by some way is removed by asking again
-    await escrowed(device, archive, await makeIdentity());
-    await raise('custom-key');
-    assert.deepEqual(await storedWraps(device, archive), []);
+    assert.equal(Buffer.from(await openWith(later.age.identity, wrap)).toString(), identity.text);
   });
 
   test('both backup and restore need the right to use the backup app', async () => {

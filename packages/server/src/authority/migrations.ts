@@ -127,4 +127,12 @@ export const AUTHORITY_STEPS: Steps = {
       requested: 'integer',
       expires: 'integer',
     }),
+
+  // Where an identity was made before this column, every removed device may hold it
+  '0003_renewed_identities': async (db, types) => {
+    await db.schema
+      .alterTable('archives')
+      .addColumn('kept_from', types.text, (c) => c.notNull().defaultTo('[]'))
+      .execute();
+  },
 };

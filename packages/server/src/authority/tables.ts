@@ -64,6 +64,8 @@ export type ArchiveRow = {
   signing_key: string;
   made_by: string;
   created: number;
+  /** Ids: the removed devices that this identity was kept from. Any other removed device may hold it. */
+  kept_from: string;
 };
 
 /** A device that asks the user's other devices for the key. */

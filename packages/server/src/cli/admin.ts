@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { archiveOf, formerDevicesOf } from '../authority/archives/store.ts';
 import { verifyChain } from '../authority/audit/audit.ts';
 import { type AuthorityContext, inTransaction } from '../authority/context.ts';
 import { listDevices, removeDevice } from '../authority/devices/store.ts';
@@ -7,7 +8,7 @@ import { ADMIN_ROLES } from '../authority/roles.ts';
 import { createPasswords } from '../authority/sign-in/passwords.ts';
 import type { UserRow } from '../authority/tables.ts';
 import { createUser, givePassword, resetPassword, SYSTEM } from '../authority/users/create.ts';
-import { describeUsers, findUserByName, listUsers } from '../authority/users/store.ts';
+import { describeUsers, findUser, findUserByName, listUsers } from '../authority/users/store.ts';
 import type { ServerFlags } from '../config.ts';
 import { ServerError } from '../errors.ts';
 import { type Foundation, openFoundation } from '../foundation.ts';
@@ -154,12 +155,25 @@ const isoTime = (ms: number | null) => (ms === null ? 'never' : new Date(ms).toI
 async function revoke({ context }: Foundation, json: boolean | undefined, idOrGuid: string): Promise<void> {
   const device = await context.database.kysely
     .selectFrom('devices')
-    .select(['id', 'name'])
+    .select(['id', 'name', 'user'])
     .where((eb) => eb.or([eb('id', '=', idOrGuid), eb('guid', '=', idOrGuid)]))
     .executeTakeFirst();
   const removed =
     device !== undefined &&
     (await inTransaction(context, (trx) => removeDevice(trx, device.id, 'system', context.now())));
   if (!removed) throw new ServerError('device_missing', { data: { device: idOrGuid } });
-  print(json, { removed: device.id }, `Removed ${device.name}.`);
+  const advice = await whoRenewsKeys(context, device.user);
+  print(json, { removed: device.id, ...advice }, `Removed ${device.name}. ${advice.keys}`);
+}
+
+/** The removed device has no more access to the server, but the keys that it had still fit. */
+async function whoRenewsKeys({ database }: AuthorityContext, userId: string): Promise<{ keys: string }> {
+  const { kysely } = database;
+  const user = await findUser(kysely, userId);
+  if (user === undefined || (await formerDevicesOf(kysely, await archiveOf(kysely, userId))).length === 0)
+    return { keys: 'It had no key to an archive.' };
+  const until = 'until then its keys also open what is stored from now on, for whoever gets at the bytes';
+  if (user.key_level === 'account')
+    return { keys: `The next backup of another device of ${user.username} renews the keys by itself; ${until}.` };
+  return { keys: `Ask ${user.username} to run \`holdfast key renew\` on another device; ${until}.` };
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { append } from '../authority/audit/audit.ts';
 import { inTransaction } from '../authority/context.ts';
-import { identityFromWraps } from '../authority/keyring/escrow.ts';
+import { identitiesFromWraps } from '../authority/keyring/escrow.ts';
 import { confirmKit, openKit } from '../authority/keyring/kit.ts';
 import type { ServerFlags } from '../config.ts';
 import { writeDurably } from '../files.ts';
@@ -64,8 +64,22 @@ export function addKit(program: Command): void {
     )
     .action(async ({ words, json, wrap, out, ...flags }: KitFlags & { wrap: string[]; out: string }) => {
       const { escrowIdentity } = await openKit(configOf(flags).kitFile, await askWords(words));
-      const wraps = await Promise.all(wrap.map((file) => readFile(file)));
-      await writeDurably(resolve(out), await identityFromWraps(escrowIdentity, wraps));
-      print(json, { identity: resolve(out) }, `Wrote ${resolve(out)}. It opens the archive: delete it afterwards.`);
+      const wraps = await Promise.all(newestFirst(wrap).map((file) => readFile(file)));
+      const [newest, ...others] = await identitiesFromWraps(escrowIdentity, wraps);
+      const files = [newest, ...others].map((_, at) => (at === 0 ? resolve(out) : `${resolve(out)}.${at + 1}`));
+      for (const [at, identity] of [newest, ...others].entries()) await writeDurably(files[at]!, identity!);
+      print(json, { identity: files[0], others: files.slice(1) }, wroteIdentities(files));
     });
+}
+
+/** A recipient's later wraps are numbered (format §7): `<digits>-00002.age` comes after `<digits>.age`. */
+function newestFirst(files: readonly string[]): string[] {
+  const numberOf = (file: string) => Number(/-(\d{5})\.age$/.exec(file)?.[1] ?? 1);
+  return [...files].sort((a, b) => numberOf(b) - numberOf(a));
+}
+
+function wroteIdentities([newest, ...others]: readonly string[]): string {
+  const wrote = `Wrote ${newest}. It opens the archive: delete it afterwards.`;
+  if (others.length === 0) return wrote;
+  return `${wrote}\nThe keys were renewed, so there are earlier ones too: ${others.join(', ')}. Try them if the newest does not open the newest snapshots.`;
 }

@@ -5,11 +5,13 @@ import { formatBytes, formatDuration } from '../../limits/units.ts';
 import type { BackupSet } from '../../sets/backup-set.ts';
 import { requireDevice } from '../../state/device.ts';
 import { readPause } from '../../state/pause.ts';
+import { readRenewal } from '../../state/renewal.ts';
 import { findSet, readSettings, setsOf } from '../../state/settings.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { renewalText } from '../renewal-text.ts';
 import { waitTeller } from '../wait-teller.ts';
 import { reasonInWords } from '../words.ts';
 
@@ -28,6 +30,8 @@ export const run: CommandModule['run'] = async (context, input) => {
   });
   out.result(named !== undefined && reports.length === 1 ? { ...reports[0] } : { runs: reports }, () => {
     for (const report of reports) show(context, report);
+    const keys = renewalText(readRenewal(home).due, clock.now());
+    if (keys !== null) out.line(keys);
   });
   return reports.some(({ unreadCount }) => unreadCount > 0) ? EXIT.partial : EXIT.ok;
 };

@@ -6,11 +6,12 @@ import { formatIdentity } from '@holdfast/archive/keys/identity.ts';
 import { KEY_LEVELS } from '@holdfast/archive/keys/levels.ts';
 import { formatTime } from '../../archive/time.ts';
 import { AgentError } from '../../errors.ts';
+import { changeArchivePassword } from '../../keys/archive-password.ts';
 import { requireIdentity } from '../../keys/device-keys.ts';
 import { readDeviceList } from '../../keys/device-list.ts';
 import { acceptedIdentity } from '../../keys/follow-identity.ts';
-import { changeArchivePassword, raiseKeyLevel } from '../../keys/raise-level.ts';
 import { recoverIdentity } from '../../keys/recover.ts';
+import { renewIdentity } from '../../keys/renew-identity.ts';
 import { writeAtomic } from '../../state/atomic-file.ts';
 import { requireDevice } from '../../state/device.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
@@ -26,7 +27,7 @@ export const show: Run = async (context) => {
   const { home, device, connection, context: described } = await openServer(context);
   try {
     const endpoint = connection.endpoint(device.archive.id, null);
-    const identity = await acceptedIdentity({ home, device, context: described, endpoint, signal });
+    const identity = await acceptedIdentity({ home, connection, context: described, endpoint, signal });
     const list = await readDeviceList(home, endpoint, identity, signal);
     const level = described.user.keyLevel;
     const devices = (list?.devices ?? []).map((each) => ({
@@ -69,9 +70,9 @@ export const setPassword: Run = async (context, input) => {
     if (level === 'archive-password') await changeArchivePassword({ ...access, passphrase, signal });
     else {
       out.note('Once this is done only you can open the archive, and nobody can reset this password.');
-      await raiseKeyLevel({
+      await renewIdentity({
         ...access,
-        raise: { level: 'archive-password', passphrase },
+        renewal: { level: 'archive-password', passphrase },
         password: await accountPassword(context, input),
         fillRandom: (target) => target.set(random(target.length)),
         now: clock.now,
@@ -110,9 +111,9 @@ export const exportKey: Run = async (context, input) => {
       });
     }
     out.note('Once this is done only your devices and this file open the archive. Without them it is lost.');
-    await raiseKeyLevel({
+    await renewIdentity({
       ...access,
-      raise: { level: 'custom-key', keep: (text) => writeAtomic(path, text) },
+      renewal: { level: 'custom-key', keep: (text) => writeAtomic(path, text) },
       password: await accountPassword(context, input),
       fillRandom: (target) => target.set(random(target.length)),
       now: clock.now,

@@ -17,6 +17,7 @@ export const run: CommandModule['run'] = async (context, input) => {
     time: systemTime(clock.now),
     zone: clock.zone,
     random: () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32,
+    fillRandom: (target) => target.set(random(target.length)),
     pid: process.pid,
     untilIdle: isSet(input, 'untilIdle'),
     onEvent: await logOf(context, input.options['json'] === true),

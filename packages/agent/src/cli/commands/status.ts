@@ -7,6 +7,7 @@ import { formatBytes, formatDuration, formatRate, formatShare } from '../../limi
 import { type Device, readDevice } from '../../state/device.ts';
 import type { Home } from '../../state/home.ts';
 import { readPause } from '../../state/pause.ts';
+import { readRenewal } from '../../state/renewal.ts';
 import { readSettings } from '../../state/settings.ts';
 import { VERSION } from '../../version.ts';
 import type { WatchState } from '../../watch/watcher.ts';
@@ -14,6 +15,7 @@ import type { CommandModule } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count, counted } from '../progress.ts';
+import { renewalText } from '../renewal-text.ts';
 import { askStanding, describeStanding, type Standing } from '../standing.ts';
 import { inWords } from '../words.ts';
 
@@ -39,6 +41,7 @@ function statusWithoutService({ clock }: Context, home: Home): Status {
     device: deviceStatus(readDevice(home)),
     daemon: null,
     pause: readPause(home, now),
+    renewal: readRenewal(home).due,
     sets: setStatuses(home, readSettings(home), NOT_WATCHING, now, clock.zone),
   };
 }
@@ -46,7 +49,7 @@ function statusWithoutService({ clock }: Context, home: Home): Status {
 const deviceStatus = (device: Device | null): Status['device'] =>
   device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base };
 
-function show(context: Context, { device, daemon, pause, sets }: Status, standing: Standing | null): void {
+function show(context: Context, { device, daemon, pause, renewal, sets }: Status, standing: Standing | null): void {
   const { out, clock } = context;
   if (device === null) {
     out.line('This device is not enrolled: `holdfast enrol STRING`.');
@@ -62,6 +65,8 @@ function show(context: Context, { device, daemon, pause, sets }: Status, standin
     const end = pause.until === null ? 'until `holdfast resume`' : `until ${formatTime(pause.until, clock.zone)}`;
     out.line(`Paused ${end}.`);
   }
+  const keys = renewalText(renewal, clock.now());
+  if (keys !== null) out.line(keys);
   for (const set of sets) showSet(context, set, daemon !== null);
 }
 

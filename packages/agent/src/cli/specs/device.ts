@@ -149,6 +149,24 @@ export const DEVICE_SPECS: readonly CommandSpec[] = [
         load: async () => ({ run: (await import('../commands/key.ts')).exportKey }),
       },
       {
+        name: 'renew',
+        summary: 'change the keys of what is stored from now on, so that a removed device cannot open it',
+        details:
+          'At key level account the next backup does this by itself once a device was removed. What was stored before stays readable to whoever kept old keys.',
+        arguments: [{ name: '[file]', about: 'at key level custom-key: a new file for the new key' }],
+        options: [
+          ...PASSWORD,
+          { flags: '--archive-password-file <file>', about: 'the archive password, at key level archive-password' },
+        ],
+        examples: [
+          {
+            line: 'holdfast key renew --password-file password.txt --archive-password-file archive-password.txt',
+            about: 'after a laptop was lost and removed',
+          },
+        ],
+        load: async () => ({ run: (await import('../commands/key-renew.ts')).renew }),
+      },
+      {
         name: 'recover',
         summary: 'give this device the key to your archive again',
         details: 'At key level account the server brings it; above that your archive password or exported file does.',

@@ -6,11 +6,10 @@
  *
  * The first device makes the keys, registers, stores key files and wraps, and says *ready*; the authority then opens the
  * escrow wrap, so that an escrow that would fail on the day it is needed is found on the first day. While it prepares, no
- * other device gets in; once that device is removed, another one may start over.
+ * other device gets in; once that device is removed, another one may start over. Later identities: renewal.ts.
  */
 
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import type { KeyLevel } from '@holdfast/protocol/schemas.ts';
 import type { DevicePrincipal } from '../../http/principal.ts';
 import { append } from '../audit/audit.ts';
 import { type AuthorityContext, type AuthorityTransaction, inTransaction } from '../context.ts';
@@ -20,7 +19,7 @@ import { openableWrap, type PublicIdentity, rewrapIdentity, wrapName } from '../
 import type { ArchiveRow, UserRow } from '../tables.ts';
 import { requireBackupApp } from '../users/backup-app.ts';
 import { findUser } from '../users/store.ts';
-import { archiveOf } from './store.ts';
+import { archiveOf, removedDevices } from './store.ts';
 
 /** The identity wraps of an archive for one recipient, wherever its storage is; `name` as that of the first in format §7. */
 export type IdentityWraps = {
@@ -36,10 +35,7 @@ export type ArchivesOptions = {
   readonly escrow: AgeKey;
 };
 
-const PASSPHRASE_WRAP = 'passphrase.age';
-const LEVELS: readonly KeyLevel[] = ['account', 'archive-password', 'custom-key'];
-
-const publicIdentityOf = (row: ArchiveRow): PublicIdentity => ({
+export const publicIdentityOf = (row: ArchiveRow): PublicIdentity => ({
   recipient: row.recipient,
   signingKey: row.signing_key,
 });
@@ -61,6 +57,7 @@ export async function registerArchive(
       signing_key: made.signingKey,
       made_by: deviceId,
       created: context.now(),
+      kept_from: JSON.stringify(await removedDevices(trx, userId)),
     };
     const taken = await trx.selectFrom('archives').select('user').where('id', '=', row.id).executeTakeFirst();
     if (taken !== undefined && taken.user !== userId) throw new ProtocolError('conflict');
@@ -78,7 +75,7 @@ export async function registerArchive(
 }
 
 /** Two devices of one user may arrive at the same moment: the user's row is the lock, on both databases. */
-async function lockArchive(trx: AuthorityTransaction, userId: string): Promise<ArchiveRow | undefined> {
+export async function lockArchive(trx: AuthorityTransaction, userId: string): Promise<ArchiveRow | undefined> {
   await trx
     .updateTable('users')
     .set((eb) => ({ created: eb.ref('created') }))
@@ -143,44 +140,7 @@ export async function releaseIdentity(
   return rewrapped;
 }
 
-/**
- * Raises the level; from then on the authority has nothing to open, also in the store. The level first: if removing the
- * wrap fails, the authority already refuses to open it, and asking again for the level that is set removes it.
- */
-export async function raiseKeyLevel(
-  options: ArchivesOptions,
-  { deviceId, userId }: DevicePrincipal,
-  change: { level: KeyLevel; identity?: PublicIdentity | undefined },
-): Promise<ArchiveRow> {
-  const { context, wraps, escrow } = options;
-  const { user, archive } = await requireArchive(context, userId);
-  if (archive.state !== 'ready') throw new ProtocolError('archive_not_ready', { retryAfterMs: 5_000 });
-  const step = LEVELS.indexOf(change.level) - LEVELS.indexOf(user.key_level);
-  // `account` is where everybody begins: going there again would remove the wrap that it needs
-  if (step < 0 || change.level === 'account') throw new ProtocolError('key_level_lower');
-  if (change.level === 'archive-password') await requireWraps(options, archive, PASSPHRASE_WRAP);
-  if (step > 0)
-    await inTransaction(context, async (trx) => {
-      await trx.updateTable('users').set({ key_level: change.level }).where('id', '=', userId).execute();
-      if (change.identity !== undefined) {
-        const { recipient, signingKey } = change.identity;
-        const values = { recipient, signing_key: signingKey };
-        await trx.updateTable('archives').set(values).where('user', '=', userId).execute();
-      }
-      await append(trx, {
-        at: context.now(),
-        actor: `device:${deviceId}`,
-        action: 'archive.key_level_raised',
-        target: `archive:${archive.id}`,
-        details: { from: user.key_level, to: change.level },
-      });
-    });
-  await wraps.remove(archive.id, wrapName(escrow.recipient));
-  if (change.level === 'custom-key') await wraps.remove(archive.id, PASSPHRASE_WRAP);
-  return (await requireArchive(context, userId)).archive;
-}
-
-async function requireArchive(
+export async function requireArchive(
   { database }: AuthorityContext,
   userId: string,
 ): Promise<{ user: UserRow; archive: ArchiveRow }> {
@@ -190,11 +150,15 @@ async function requireArchive(
   return { user, archive };
 }
 
-async function requireWraps({ wraps }: ArchivesOptions, archive: ArchiveRow, name: string): Promise<Uint8Array[]> {
+export async function requireWraps(
+  { wraps }: ArchivesOptions,
+  archive: ArchiveRow,
+  name: string,
+): Promise<Uint8Array[]> {
   const found = await wraps.read(archive.id, name);
   if (found.length === 0) throw new ProtocolError('key_wrap_missing', { data: { name } });
   return found;
 }
 
-const readEscrowWraps = (options: ArchivesOptions, archive: ArchiveRow): Promise<Uint8Array[]> =>
+export const readEscrowWraps = (options: ArchivesOptions, archive: ArchiveRow): Promise<Uint8Array[]> =>
   requireWraps(options, archive, wrapName(options.escrow.recipient));

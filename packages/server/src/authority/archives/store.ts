@@ -1,4 +1,5 @@
-import type { ArchiveInformation } from '@holdfast/protocol/enrolment-routes.ts';
+import type { ArchiveInformation, DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
+import { devicesOfUser } from '../devices/store.ts';
 import type { ArchiveRow, AuthorityQueries } from '../tables.ts';
 
 export const archiveOf = (queries: AuthorityQueries, user: string): Promise<ArchiveRow | undefined> =>
@@ -12,5 +13,21 @@ export const describeArchive = (row: ArchiveRow | undefined): ArchiveInformation
   madeBy: row?.made_by ?? null,
 });
 
-export const archiveInformationOf = async (queries: AuthorityQueries, user: string): Promise<ArchiveInformation> =>
-  describeArchive(await archiveOf(queries, user));
+/** Ids of the user's devices that were removed. */
+export async function removedDevices(queries: AuthorityQueries, user: string): Promise<string[]> {
+  const devices = await devicesOfUser(queries, user);
+  return devices.filter(({ removed }) => removed !== null).map(({ id }) => id);
+}
+
+/** The removed devices that this identity was not kept from: whoever kept their keys holds it. */
+export async function formerDevicesOf(
+  queries: AuthorityQueries,
+  archive: ArchiveRow | undefined,
+): Promise<DeviceContext['formerDevices']> {
+  if (archive === undefined) return [];
+  const keptFrom = new Set(JSON.parse(archive.kept_from) as string[]);
+  const devices = await devicesOfUser(queries, archive.user);
+  return devices
+    .filter(({ id, removed }) => removed !== null && !keptFrom.has(id))
+    .map(({ id, name }) => ({ id, name }));
+}

@@ -36,6 +36,7 @@ export type AuditAction =
   | 'archive.key_requested'
   | 'archive.key_given'
   | 'archive.key_level_raised'
+  | 'archive.identity_renewed'
   | 'archive.identity_released'
   | 'capability.refused'
   | 'organization.updated'

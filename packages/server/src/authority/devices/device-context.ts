@@ -1,6 +1,6 @@
 import type { Destination, DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import { archiveInformationOf } from '../archives/store.ts';
+import { archiveOf, describeArchive, formerDevicesOf } from '../archives/store.ts';
 import type { AuthorityQueries, DeviceRow } from '../tables.ts';
 import { findUser } from '../users/store.ts';
 
@@ -24,6 +24,7 @@ export async function deviceContextOf(
     .select(['id', 'name'])
     .where('id', '=', user.organization)
     .executeTakeFirstOrThrow();
+  const archive = await archiveOf(queries, user.id);
   return {
     device: { id: device.id, guid: device.guid, name: device.name },
     user: {
@@ -33,7 +34,8 @@ export async function deviceContextOf(
       mustChangePassword: user.must_change_password === 1,
     },
     organization,
-    archive: await archiveInformationOf(queries, user.id),
+    archive: describeArchive(archive),
+    formerDevices: await formerDevicesOf(queries, archive),
     destinations: await destinations(queries),
     server,
   };

@@ -30,6 +30,7 @@ onBothDatabases('requests for the key', (fresh) => {
       recipient: identity.recipient,
       signing_key: identity.signingKey,
       made_by: old.device.id,
+      kept_from: '[]',
       created: now,
     };
     await t.server.foundation.context.database.kysely.insertInto('archives').values(row).execute();

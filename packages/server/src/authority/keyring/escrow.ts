@@ -64,16 +64,22 @@ export async function rewrapIdentity(
   return sealTo(deviceRecipient, await openIdentity(escrow, wrap, expected));
 }
 
-/** For a person who holds the recovery kit: the identity file of format §2.2, out of whichever wrap is the one for escrow. */
-export async function identityFromWraps(escrowIdentity: string, wraps: readonly Uint8Array[]): Promise<Uint8Array> {
+/**
+ * For a person who holds the recovery kit: the identity files of format §2.2, each once, out of whichever wraps are those for
+ * escrow. Which of them the authority knew last stands in no wrap.
+ */
+export async function identitiesFromWraps(escrowIdentity: string, wraps: readonly Uint8Array[]): Promise<Uint8Array[]> {
   const failures: unknown[] = [];
+  const found = new Map<string, Uint8Array>();
   for (const wrap of wraps) {
     try {
-      return await openWrap(escrowIdentity, wrap);
+      const text = await openWrap(escrowIdentity, wrap);
+      found.set(new TextDecoder().decode(text), text);
     } catch (error) {
       failures.push(error);
     }
   }
+  if (found.size > 0) return [...found.values()];
   throw new ServerError('kit_opens_none', { cause: new AggregateError(failures, 'each wrap failed') });
 }
 
