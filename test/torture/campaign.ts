@@ -17,6 +17,7 @@ import { damage } from './rounds/damage.ts';
 import { fullDisk } from './rounds/full-disk.ts';
 import { killBackup, killRestore } from './rounds/kill-agent.ts';
 import { killEnrolment, killFirstStart } from './rounds/kill-beginning.ts';
+import { killRenewal } from './rounds/kill-renewal.ts';
 import { killMaintenance, killServer } from './rounds/kill-server.ts';
 import { rebuildIndex, recover, withoutServer } from './rounds/rebuild.ts';
 import { revoke } from './rounds/revoke.ts';
@@ -33,6 +34,7 @@ export const ROUNDS: readonly Round[] = [
   killMaintenance,
   killFirstStart,
   killEnrolment,
+  killRenewal,
   beside,
   damage,
   rebuildIndex,

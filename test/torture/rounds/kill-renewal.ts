@@ -5,9 +5,37 @@ import type { Death, End } from '../faults/faults.ts';
 import type { Random } from '../support/random.ts';
 import { changeTree } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
+import type { Round } from './round.ts';
 
 const DONE = 0;
 const OFFLINE = 5;
+
+/** What dies at which moment, in words and as a death. */
+export const DEATHS = {
+  agent: {
+    'when one of its key files is stored': { step: 'request', nth: 1, when: 'after', about: '^PUT .*/keys/' },
+    'before the authority hears of it': { step: 'request', nth: 1, when: 'before', about: '^POST .*/archive/identity' },
+    'when the authority has taken it': { step: 'request', nth: 1, when: 'after', about: '^POST .*/archive/identity' },
+    'when the pin names it': { step: 'rename', nth: 1, when: 'after', about: 'device\\.json$' },
+  },
+  server: {
+    'before that is committed': { step: 'statement', nth: 1, when: 'after', about: 'update "archives"' },
+  },
+} as const satisfies Record<string, Readonly<Record<string, Death>>>;
+
+export const killRenewal: Round = {
+  name: 'kill-renewal',
+  weight: 1,
+  async run(world, random) {
+    const moments = [...Object.entries<Death>(DEATHS.agent), ...Object.entries<Death>(DEATHS.server)];
+    const [moment, death] = random.pick(moments);
+    const what =
+      moment in DEATHS.server
+        ? await serverDiesInRenewal(world, random, death)
+        : await renewalDies(world, random, { death });
+    return `${moment}: ${what}`;
+  },
+};
 
 export async function renewalDies(world: World, random: Random, end: End): Promise<string> {
   const guest = await removedDevice(world, random);

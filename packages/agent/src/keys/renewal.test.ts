@@ -261,7 +261,7 @@ describe('after a device was removed', () => {
     const world: KeyWorld = await keyWorld(t, through, `carol${users++}`, { now: impatient() });
     const third = (await world.enrol('third')).device;
     let broken = 0;
-    for (let pieces = 2; ; pieces += 4) {
+    for (let pieces = 2; ; pieces += 7) {
       const lost = (await world.enrol(`lost ${pieces}`)).device;
       await revoke(lost);
       const { first } = world;
