@@ -29,7 +29,7 @@ describe('after a device was removed', () => {
   const impatient = () => {
     let now = Date.now();
     return () => {
-      now += 10_000;
+      now += 40_000;
       return now;
     };
   };
