@@ -63,6 +63,8 @@ export const CODES = {
   snapshot_none: 'Nothing has been backed up yet that fits. Run `holdfast backup`, or look at `holdfast snapshots`.',
   snapshot_damaged:
     'What was asked for may lie in a snapshot that does not pass its checks. Choose an earlier one with --at or --snapshot, or restore the file from another copy of the store.',
+  key_outdated:
+    'This key is from before they were made. Write it again on a device of yours with `holdfast key export FILE --copy-only`, or choose an earlier snapshot with --at or --snapshot.',
   key_file_damaged:
     'A key file that is for this key does not open: it was damaged or replaced. Bring it back from another copy of the store; until then nothing opens that was sealed with its keys.',
   wrap_damaged:

@@ -2,18 +2,19 @@ import { toHex } from '@holdfast/archive/format/ids.ts';
 import { createDecodePool, type DecodePool } from '@holdfast/archive/restore/decode-pool.ts';
 import { createSessionReader, type SessionReader } from '@holdfast/archive/restore/session-reader.ts';
 import { choosePoints, type Point, type Wanted } from '../archive/choose.ts';
-import { type DamagedFile, describeDamage } from '../archive/damaged-file.ts';
 import { missedSnapshots } from '../archive/missed.ts';
 import type { OpenedArchive } from '../archive/opened-archive.ts';
 import { snapshotPath } from '../archive/paths.ts';
-import type { RefusedSnapshot, Snapshot } from '../archive/snapshots.ts';
+import type { Snapshot } from '../archive/snapshots.ts';
 import { parseTime } from '../archive/time.ts';
 import { AgentError, type AgentErrorCode } from '../errors.ts';
 import { findDevice } from '../keys/device-list.ts';
 import { readSettings, setsOf } from '../state/settings.ts';
 import { type Input, isSet, textOption } from './command.ts';
 import { type Context, homeOf } from './context.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 import { readTextFile } from './prompt.ts';
+import { exitWithout, refusalError, refusalFields, tellRefusals } from './refusals.ts';
 import { archivePassword } from './secrets.ts';
 
 /** The archive that a command looks into: the user's own behind the server, or one in a store folder. */
@@ -78,30 +79,28 @@ export async function pointsFor(
 ): Promise<Chosen> {
   const wanted = wantedOf(context, input, archive, paths);
   const { list, refused } = await archive.snapshots(context.signal);
-  tellDamage(context, archive, refused);
+  tellRefusals(context, archive, refused);
   const points = chooseOr(list, wanted, (error) => {
-    const [missed, ...more] = missedSnapshots(refused, list, [], wanted);
-    if (missed === undefined) return error;
-    return new AgentError('snapshot_damaged', {
-      what: describeDamage(missed),
-      data: { damagedFiles: [missed, ...more].map(damageDocument) },
-      cause: error,
-    });
+    const [first, ...more] = missedSnapshots(refused, list, [], wanted);
+    return first === undefined ? error : refusalError(archive, [first, ...more], error);
   });
   const missed = missedSnapshots(refused, list, points, wanted);
-  if (missed.length > 0) {
+  const exit = exitWithout(archive, missed);
+  if (exit !== EXIT.ok) {
     const count = missed.length === 1 ? 'It may be' : 'They may be';
-    context.out.note(`${count} newer than what is used instead, so this ends with 7; --at or --snapshot chooses.`);
+    context.out.note(
+      `${count} newer than what is used instead, so this ends with ${exit}; --at or --snapshot chooses.`,
+    );
   }
-  return { points, missed, damagedFiles: [...archive.damaged, ...refused].map(damageDocument) };
+  return { points, exit, refusals: refusalFields(archive, refused) };
 }
 
 export type Chosen = {
   readonly points: readonly Point[];
-  /** Older ones were chosen in their place. */
-  readonly missed: readonly RefusedSnapshot[];
+  /** Not 0 when older ones were chosen in the place of what cannot be read. */
+  readonly exit: ExitCode;
   /** For the document of a command. */
-  readonly damagedFiles: readonly DamagedFile[];
+  readonly refusals: ReturnType<typeof refusalFields>;
 };
 
 /** A name or id that nothing whole has may be that of something damaged. */
@@ -113,21 +112,6 @@ function chooseOr(list: readonly Snapshot[], wanted: Wanted, explain: (error: Ag
   } catch (error) {
     throw error instanceof AgentError && NOT_FOUND.has(error.code) ? explain(error) : error;
   }
-}
-
-export const damageDocument = ({ file, code, reason }: DamagedFile): DamagedFile => ({ file, code, reason });
-
-/** So many are named; --json has all. */
-const SHOWN = 10;
-
-export function tellDamage(
-  { out }: Context,
-  { damaged }: Pick<OpenedArchive, 'damaged'>,
-  refused: readonly RefusedSnapshot[],
-): void {
-  const all = [...damaged, ...refused];
-  for (const each of all.slice(0, SHOWN)) out.note(`Damaged: ${describeDamage(each)}.`);
-  if (all.length > SHOWN) out.note(`And ${all.length - SHOWN} more; --json lists them.`);
 }
 
 /** Reads trees; closes its threads and its session at the end. */

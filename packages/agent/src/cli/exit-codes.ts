@@ -113,6 +113,7 @@ const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
       'key_file_unopenable',
       'key_request_ended',
       'words_needed',
+      'key_outdated',
     ]),
   ],
   [

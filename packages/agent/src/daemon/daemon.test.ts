@@ -253,6 +253,18 @@ describe('the service', () => {
     await world.next('done');
   });
 
+  it('stops the run of a set that is removed', async (t) => {
+    const { device, clock } = await enrolled(t);
+    const world = await serving(t, device, clock);
+    await settled(world);
+    // Far more than is read and sent before the next command is heard
+    for (let i = 0; i < 30; i++) device.write(`large ${i}`, randomBytes(4_000_000));
+    await device.json('sets', 'add', 'more', device.userHome);
+    assert.equal((await world.next('run')).set, 'more');
+    await device.json('sets', 'remove', 'more');
+    assert.match((await world.next('note')).text, /stopped/);
+  });
+
   it('runs only once for a state folder', async (t) => {
     const { device, clock } = await enrolled(t);
     await settled(await serving(t, device, clock));

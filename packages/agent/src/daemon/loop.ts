@@ -54,7 +54,7 @@ export class Loop {
   private settings: Settings;
   private device: Device | null;
   /** Stops the run that is due, not one that a person asked for. */
-  private dueRun: AbortController | null = null;
+  private dueRun: { readonly set: string; readonly stop: AbortController } | null = null;
   private waiting: Extract<Decision, { kind: 'wait' }> | null = null;
 
   constructor(options: LoopOptions) {
@@ -152,8 +152,9 @@ export class Loop {
   }
 
   private async runDue({ set, walk, because }: Due): Promise<void> {
-    this.dueRun = new AbortController();
-    const both = AbortSignal.any([this.options.signal, this.dueRun.signal]);
+    const stop = new AbortController();
+    this.dueRun = { set: set.id, stop };
+    const both = AbortSignal.any([this.options.signal, stop.signal]);
     const cpu = () => this.surroundings.limits.cpu;
     await this.finish(set, this.runner.run({ set, walk, because, cpu, signal: both, onEvent: () => {} }));
     this.dueRun = null;
@@ -227,6 +228,8 @@ export class Loop {
     const { watch } = valuesOf(this.settings);
     const isSame = (set: BackupSet) => now.some((each) => JSON.stringify(each) === JSON.stringify(set));
     for (const set of before) if (!watch || !isSame(set)) watcher.unsubscribe(set.id);
+    const { dueRun } = this;
+    if (dueRun !== null && !now.some(({ id }) => id === dueRun.set)) dueRun.stop.abort(new AgentError('interrupted'));
     this.heldOff.clear();
     void this.lookAround();
   }
@@ -238,7 +241,7 @@ export class Loop {
     const { home, time } = this.options;
     const isPaused = readPause(home, time.now()) !== null;
     if (isPaused || isBelowFloor(this.surroundings.power, values['battery.floor'])) {
-      this.dueRun?.abort(new AgentError('interrupted'));
+      this.dueRun?.stop.abort(new AgentError('interrupted'));
     }
     this.wake.open();
   }

@@ -180,6 +180,30 @@ describe('who can open an archive', () => {
     assert.equal(await reads(first), 'Dear Bob');
   });
 
+  it('of before a change opens what was stored before, and is not told as damage of what came later', async (t) => {
+    const { dir, first, password, words, snapshot } = await world(t);
+    const copy = join(dir, 'copy');
+    await first.run('key', 'export', copy, '--copy-only');
+    const raised = await withPassword(first, password, words);
+    assert.match(raised.stdout, /exported before opens only that/);
+    first.write('letter.txt', 'Dear Carol');
+    await backUp(first);
+    const { archive } = await first.json<{ archive: string }>('key', 'show');
+    const store = ['--store', join(server.config.dataDir, 'store'), '--archive', archive, '--identity', copy];
+    const listed = await first.run('snapshots', ...store, '--json');
+    assert.equal(listed.code, 9, listed.stderr);
+    const { damagedFiles, outdatedFor } = JSON.parse(listed.stdout);
+    assert.deepEqual([damagedFiles.length, outdatedFor.length], [0, 1]);
+    const newest = await first.run('restore', ...store, '--to', 'older');
+    assert.equal(newest.code, 9, newest.stderr);
+    assert.match(newest.stderr, /newer keys/);
+    assert.doesNotMatch(newest.stderr, /Damaged/);
+    const chosen = await first.run('restore', ...store, '--to', 'chosen', '--snapshot', snapshot);
+    assert.equal(chosen.code, 0, chosen.stderr);
+    const later = await first.run('restore', ...store, '--to', 'later', '--snapshot', outdatedFor[0]);
+    assert.equal(later.code, 9, later.stderr);
+  });
+
   it('is not opened by the key of somebody else', async (t) => {
     const [ada, bob] = [await world(t), await world(t)];
     const key = join(ada.dir, 'key');

@@ -8,12 +8,13 @@ import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
 import { readRun, writeRun } from '../../state/run-record.ts';
 import { readSettings, setsOf } from '../../state/settings.ts';
-import { openArchive, tellDamage } from '../archive-access.ts';
+import { openArchive } from '../archive-access.ts';
 import { type Expected, expectedOf, progressOf } from '../check-progress.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count } from '../progress.ts';
+import { tellRefusals } from '../refusals.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
@@ -31,7 +32,7 @@ export const run: CommandModule['run'] = async (context, input) => {
       onEvent: (event) => tell(event, context, progress, expected),
     });
     progress.stop();
-    tellDamage(context, archive, []);
+    tellRefusals(context, archive, []);
     const retired = await unexplainedHere(context, archive);
     const { problems, ...counts } = result;
     const documents = [...problems.map(documentOf), ...retired.map(retiredDocument)];

@@ -15,7 +15,7 @@ export const run: CommandModule['run'] = async (context, input) => {
   const matches = matcher(input.arguments[0] ?? '', context);
   const archive = await openArchive(context, input);
   try {
-    const { points, missed, damagedFiles } = await pointsFor(context, input, archive, []);
+    const { points, exit, refusals } = await pointsFor(context, input, archive, []);
     const documents: object[] = [];
     let found = 0;
     let damaged = 0;
@@ -40,11 +40,11 @@ export const run: CommandModule['run'] = async (context, input) => {
       }
     });
     const document = documents.length === 1 ? documents[0]! : { points: documents };
-    context.out.result({ ...document, damagedFiles }, () => {
+    context.out.result({ ...document, ...refusals }, () => {
       if (found === 0) context.out.note('Nothing of this name. It may have been deleted: try --deleted, or --at.');
     });
     if (damaged > 0) context.out.note(`${damaged} folders could not be read: \`holdfast check\` says more.`);
-    return damaged > 0 || missed.length > 0 ? EXIT.damaged : EXIT.ok;
+    return damaged > 0 ? EXIT.damaged : exit;
   } finally {
     archive.close();
   }

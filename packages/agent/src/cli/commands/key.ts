@@ -83,6 +83,10 @@ export const setPassword: Run = async (context, input) => {
       out.line(
         'The archive is protected by its own password. What was sealed before stays readable to whoever kept old keys.',
       );
+      if (level === 'account')
+        out.line(
+          'A key that was exported before opens only that: `holdfast key export FILE --copy-only` writes the new one.',
+        );
     });
     return undefined;
   } finally {

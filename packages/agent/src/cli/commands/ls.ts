@@ -21,7 +21,7 @@ type Options = { readonly includeGone: boolean; readonly recursive: boolean };
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
   try {
-    const { points, missed, damagedFiles } = await pointsFor(context, input, archive, input.arguments);
+    const { points, exit, refusals } = await pointsFor(context, input, archive, input.arguments);
     const options = { includeGone: isSet(input, 'deleted'), recursive: isSet(input, 'recursive') };
     const documents: object[] = [];
     let damaged = 0;
@@ -40,9 +40,9 @@ export const run: CommandModule['run'] = async (context, input) => {
       }
     });
     const document = documents.length === 1 ? documents[0]! : { points: documents };
-    context.out.result({ ...document, damagedFiles }, () => {});
+    context.out.result({ ...document, ...refusals }, () => {});
     if (damaged > 0) context.out.note(`${damaged} folders could not be read: \`holdfast check\` says more.`);
-    return damaged > 0 || missed.length > 0 ? EXIT.damaged : EXIT.ok;
+    return damaged > 0 ? EXIT.damaged : exit;
   } finally {
     archive.close();
   }

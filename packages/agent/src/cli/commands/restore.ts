@@ -36,15 +36,15 @@ export const run: CommandModule['run'] = async (context, input) => {
   if (to === undefined && textOption(input, 'store') !== undefined) throw new AgentError('target_missing');
   const archive = await openArchive(context, input);
   try {
-    const { points, missed, damagedFiles } = await pointsFor(context, input, archive, input.arguments);
+    const { points, exit, refusals } = await pointsFor(context, input, archive, input.arguments);
     const jobs = await withReader(archive, (reader) => plan(reader, points, input, to && resolve(context.cwd, to)));
     const results: Done[] = [];
     for (const job of jobs) results.push({ job, result: await execute(context, input, archive, job) });
     const document = results.length === 1 ? documentOf(results[0]!) : { runs: results.map(documentOf) };
-    context.out.result({ ...document, damagedFiles }, () => {
+    context.out.result({ ...document, ...refusals }, () => {
       for (const each of results) show(context, each);
     });
-    return missed.length > 0 ? EXIT.damaged : exitCode(results.map(({ result }) => result));
+    return exit === EXIT.ok ? exitCode(results.map(({ result }) => result)) : exit;
   } finally {
     archive.close();
   }

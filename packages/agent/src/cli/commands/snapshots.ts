@@ -4,25 +4,26 @@ import { pathsFields } from '../../archive/shown-path.ts';
 import { PROBLEM_WORDS, type Snapshot } from '../../archive/snapshots.ts';
 import { formatTime } from '../../archive/time.ts';
 import { formatBytes } from '../../limits/units.ts';
-import { damageDocument, openArchive, tellDamage, wantedOf } from '../archive-access.ts';
+import { openArchive, wantedOf } from '../archive-access.ts';
 import type { CommandModule } from '../command.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { count } from '../progress.ts';
+import { exitWithout, refusalFields, tellRefusals } from '../refusals.ts';
 import { table } from '../table.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
   try {
     const snapshots = await archive.snapshots(context.signal);
-    tellDamage(context, archive, snapshots.refused);
+    tellRefusals(context, archive, snapshots.refused);
     const list = matching(snapshots.list, wantedOf(context, input, archive, []));
     const document = {
       snapshots: list.map(describe),
-      damagedFiles: [...archive.damaged, ...snapshots.refused].map(damageDocument),
+      ...refusalFields(archive, snapshots.refused),
     };
     context.out.result(document, () => show(context, list));
-    return document.damagedFiles.length > 0 ? EXIT.damaged : EXIT.ok;
+    return archive.damaged.length > 0 ? EXIT.damaged : exitWithout(archive, snapshots.refused);
   } finally {
     archive.close();
   }
