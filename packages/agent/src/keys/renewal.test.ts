@@ -65,7 +65,7 @@ describe('after a device was removed', () => {
     for (const file of files) {
       const read = (id: string) => reads(device, 'first', ...flags, '--identity', file, '--snapshot', id);
       assert.equal(await read(before), 'Dear Bob');
-      assert.equal(await read(after), 'exit 7');
+      assert.equal(await read(after), 'exit 9');
     }
   }
 
