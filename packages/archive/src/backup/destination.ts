@@ -88,6 +88,7 @@ export class Destination {
       if (ids) this.noteAcknowledged(ids);
       return result;
     });
+    // Whoever commits hears of a failure; the next one only waits for its end
     this.committing = done.catch(() => {});
     return done;
   }

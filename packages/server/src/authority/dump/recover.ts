@@ -179,6 +179,7 @@ async function* readDump(file: string, kit: Kit): AsyncGenerator<DumpItem> {
     await done;
   } catch (cause) {
     decompress.destroy();
+    // It was just broken off; what the dump was found to be is told
     await done.catch(() => undefined);
     throw cause instanceof ServerError ? cause : new ServerError('dump_damaged', { cause });
   }
