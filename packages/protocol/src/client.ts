@@ -20,8 +20,14 @@ export type TransportReply = {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array> | null;
-  arrayBuffer(): Promise<ArrayBuffer>;
+  /** `max` is how many bytes a reply of ours may have at most: a transport that may meet a stranger rejects more with `bad_reply`. */
+  arrayBuffer(max: number): Promise<ArrayBuffer>;
 };
+
+/** No JSON of ours is longer; octets say for themselves how long they may be. */
+const MAX_JSON_REPLY = 64 * 1024 * 1024;
+/** Of an error: the longest names a thousand ids. */
+const MAX_ERROR_REPLY = 1024 * 1024;
 
 /** Rejects when no reply came; whatever it rejects with becomes the cause of `unreachable`. */
 export type Transport = (url: string, request: TransportRequest) => Promise<TransportReply>;
@@ -38,7 +44,7 @@ export type CallOptions = { readonly signal?: AbortSignal; readonly headers?: Re
 
 export type Client = {
   call<const R extends Route>(route: R, input: Input<R>, options?: CallOptions): Promise<Reply<R>>;
-  /** The reply as it arrives, for bodies of octets; its status is below 400. */
+  /** The reply as it arrives, for bodies of octets; its status is one of success. */
   stream<const R extends Route>(route: R, input: Input<R>, options?: CallOptions): Promise<TransportReply>;
 };
 
@@ -74,6 +80,9 @@ export function createClient({ base, transport, token }: ClientOptions): Client 
     };
     const reply = await reach(() => transport(base + pathOf(route, input), request), options.signal);
     if (reply.status >= 400) throw await errorOf(reply, options.signal);
+    // Whoever sends a caller elsewhere, or answers what nobody asked, has done nothing of what was asked for
+    if (reply.status < 200 || reply.status >= 300)
+      throw new ProtocolError('bad_reply', { data: { status: reply.status } });
     return reply;
   }
 
@@ -81,11 +90,13 @@ export function createClient({ base, transport, token }: ClientOptions): Client 
     stream: (route, input, options = {}) => send(route, input as AnyInput, options),
     async call(route, input, options = {}) {
       const reply = await send(route, input as AnyInput, options);
-      const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(), options.signal));
+      const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(longestReply(route)), options.signal));
       return decodeReply(route, bytes) as Reply<typeof route>;
     },
   };
 }
+
+const longestReply = ({ response }: Route): number => (isOctets(response) ? response.max : MAX_JSON_REPLY);
 
 function decodeReply(route: Route, bytes: Uint8Array): unknown {
   if (route.response === undefined) return undefined;
@@ -121,7 +132,7 @@ function retryAfterMs(header: string | null): number | undefined {
 }
 
 async function errorOf(reply: TransportReply, signal: AbortSignal | undefined): Promise<ProtocolError> {
-  const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(), signal));
+  const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(MAX_ERROR_REPLY), signal));
   const waits = { retryAfterMs: retryAfterMs(reply.headers.get('retry-after')) };
   const unknown = (cause?: unknown) =>
     new ProtocolError('bad_reply', { cause, data: { status: reply.status }, ...waits });

@@ -17,8 +17,10 @@ const BASE = '/storage/v1/archives/:archive';
 export const MAX_PACK = 32 * 1024 * 1024;
 /** Key files, wraps and device lists. */
 export const MAX_SMALL_OBJECT = 1024 * 1024;
-/** No list of small objects or snapshots grows beyond it. */
-const MAX_LIST = 1024 * 1024 * 1024;
+/** No list of snapshots with their receipts grows beyond it. */
+const MAX_SNAPSHOTS = 1024 * 1024 * 1024;
+/** Nor any other list. */
+const MAX_LIST = 128 * 1024 * 1024;
 
 const archive = z.object({ archive: id16 });
 const session = archive.extend({ session: id16 });
@@ -139,7 +141,7 @@ export const storageRoutes = {
     permission: 'capability:read',
     summary: 'List snapshots as objects named snapshots/ID, each followed by receipts/ID.',
     params: archive,
-    response: octets(MAX_LIST),
+    response: octets(MAX_SNAPSHOTS),
     errors: ['archive_unknown'],
   }),
   tombstones: route({

@@ -24,7 +24,7 @@ async function sessionToken(of: { username: string; password: string }): Promise
     headers,
     body: new TextEncoder().encode(body),
   });
-  return (JSON.parse(Buffer.from(await reply.arrayBuffer()).toString()) as { token: string }).token;
+  return (JSON.parse(Buffer.from(await reply.arrayBuffer(1e9)).toString()) as { token: string }).token;
 }
 
 /** Calls with a body that would be valid nowhere: the credential must be judged before it. */
@@ -76,7 +76,7 @@ describe('the OpenAPI document', async () => {
   type Operation = { 'x-permission'?: string; responses: Record<string, unknown> };
   const transport = pinnedTransport(t.ca);
   const reply = await transport(`${t.base}/api/openapi.json`, { method: 'GET', headers: {} });
-  const document = JSON.parse(Buffer.from(await reply.arrayBuffer()).toString()) as {
+  const document = JSON.parse(Buffer.from(await reply.arrayBuffer(1e9)).toString()) as {
     paths: Record<string, Record<string, Operation>>;
   };
 
@@ -128,7 +128,7 @@ describe('port 4280', () => {
 test('metrics are open to the machine itself and to nobody else without a permission', async () => {
   const metrics = await pinnedTransport(t.ca)(`${t.base}/metrics`, { method: 'GET', headers: {} });
   assert.equal(metrics.status, 200);
-  const text = Buffer.from(await metrics.arrayBuffer()).toString();
+  const text = Buffer.from(await metrics.arrayBuffer(1e9)).toString();
   assert.match(text, /holdfast_http_requests_total\{.*route="\/health"/);
   assert.match(text, /holdfast_warning\{code="kit_missing"\} 1\n/);
   assert.match(text, /holdfast_warning\{code="storage_full"\} 0\n/);

@@ -79,15 +79,15 @@ function plainName(name: string): string {
   throw new ArchiveError('blob_name_invalid', { name });
 }
 
-/** `snapshots/ID` and `receipts/ID`, of which either may be missing. */
+const SNAPSHOT_NAME = /^(snapshots|receipts)\/([0-9a-f]{64})$/;
+
+/** `snapshots/ID` and `receipts/ID`, of which either may be missing; other names are passed over (format §7). */
 function pairSnapshots(objects: readonly NamedObject[]): StoredSnapshot[] {
-  const of = (folder: string) =>
-    new Map(
-      objects
-        .filter(({ name }) => name.startsWith(folder))
-        .map(({ name, bytes }) => [name.slice(folder.length), bytes]),
-    );
-  const [snapshots, receipts] = [of('snapshots/'), of('receipts/')];
+  const [snapshots, receipts] = [new Map<string, Uint8Array>(), new Map<string, Uint8Array>()];
+  for (const { name, bytes } of objects) {
+    const [, folder, id] = SNAPSHOT_NAME.exec(name) ?? [];
+    if (id !== undefined) (folder === 'snapshots' ? snapshots : receipts).set(id, bytes);
+  }
   return [...new Set([...snapshots.keys(), ...receipts.keys()])].map((id) => ({
     id: fromHex(id),
     object: snapshots.get(id) ?? null,

@@ -17,6 +17,7 @@ import {
   encodeCommit,
   MAX_IDS,
   WIRE_ID_LENGTH,
+  WireError,
 } from '@holdfast/protocol/storage-wire.ts';
 import type { StorageCall } from './storage-call.ts';
 import { inPortWords } from './wire-errors.ts';
@@ -58,14 +59,16 @@ export class RemoteSession implements ArchiveSession {
 
   async ask(ids: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     const { params } = this;
-    const answers = await this.inParts(ids, (body) => this.send(storageRoutes.ask, { params, body }, signal));
+    const answers = await this.inParts(ids, async (body) =>
+      oneForEach(body, await this.send(storageRoutes.ask, { params, body }, signal)),
+    );
     return Buffer.concat(answers);
   }
 
   async locate(ids: Uint8Array, signal?: AbortSignal): Promise<(Location | null)[]> {
     const { params } = this;
     const parts = await this.inParts(ids, async (body) =>
-      decodeLocations(await this.send(storageRoutes.locate, { params, body }, signal)),
+      oneForEach(body, decodeLocations(await this.send(storageRoutes.locate, { params, body }, signal))),
     );
     return parts.flat();
   }
@@ -137,6 +140,12 @@ export class RemoteSession implements ArchiveSession {
     const isPack = Buffer.from(bytes.subarray(0, PACK_ARCHIVE_AT)).equals(PACK_HEAD);
     if (isPack && !equalBytes(named, this.archiveId)) throw new ArchiveError('wrong_archive', { record: 'pack' });
   }
+}
+
+/** Else every answer behind the one that lacks or is too much would be taken for that of another id. */
+function oneForEach<T extends { readonly length: number }>(ids: Uint8Array, answers: T): T {
+  if (answers.length === ids.length / WIRE_ID_LENGTH) return answers;
+  throw new WireError(`${answers.length} answers came for ${ids.length / WIRE_ID_LENGTH} ids`);
 }
 
 /** format §4: magic and version 1. */

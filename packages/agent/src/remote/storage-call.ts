@@ -1,4 +1,5 @@
 import type { Purpose } from '@holdfast/archive/endpoint/endpoint.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import type { Input, Reply, Route } from '@holdfast/protocol/route.ts';
 import { capabilityFor, createCapability } from './capability.ts';
 import { createRemoteClient, type RemoteClient } from './remote-client.ts';
@@ -30,8 +31,7 @@ export function createStorageCall({ authority, transport, retry, now, destinatio
   async function connect(purpose: ReturnType<typeof capabilityFor>, signal?: AbortSignal): Promise<RemoteClient> {
     const tokens = createCapability({ authority, purpose, destination, now });
     const granted = await tokens.granted(signal);
-    // Paths are meant relative to the authority's own address
-    const base = new URL(granted.destination.storage[0] ?? '/', authority.base).href.replace(/\/$/, '');
+    const base = storageBase(granted.destination.storage[0] ?? '/', authority.base);
     return createRemoteClient({ base, transport, tokens, retry });
   }
 
@@ -47,4 +47,14 @@ export function createStorageCall({ authority, transport, retry, now, destinatio
     const options = { ...(signal && { signal }), ...(headers && { headers }) };
     return (await client).call(route, input, options);
   };
+}
+
+/** Paths are meant relative to the authority's own address. A capability travels no less guarded than to the authority. */
+function storageBase(address: string, authority: string): string {
+  const url = URL.parse(address, authority);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== new URL(authority).protocol))
+    throw new ProtocolError('bad_reply', {
+      message: `The server names a storage at "${address}", which is no HTTPS address.`,
+    });
+  return url.href.replace(/\/$/, '');
 }

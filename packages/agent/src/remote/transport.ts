@@ -3,6 +3,7 @@ import { Agent, request as requestSecure } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { TransportReply, TransportRequest } from '@holdfast/protocol/client.ts';
+import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import type { Bucket } from '../limits/token-bucket.ts';
 
 /**
@@ -142,10 +143,14 @@ function replyOf(
     get body() {
       return Readable.toWeb(message) as ReadableStream<Uint8Array>;
     },
-    async arrayBuffer() {
+    async arrayBuffer(max) {
       const chunks: Buffer[] = [];
+      if (Number(message.headers['content-length'] ?? 0) > max) throw tooLong(request, max);
+      let length = 0;
       for await (const chunk of message as AsyncIterable<Buffer>) {
         chunks.push(chunk);
+        length += chunk.length;
+        if (length > max) throw tooLong(request, max);
         await bucket.take(chunk.length, signal);
       }
       if (!message.complete) throw Object.assign(new Error('the answer was cut off'), { code: 'ECONNRESET' });
@@ -154,6 +159,12 @@ function replyOf(
       return exactBuffer(Buffer.concat(chunks));
     },
   };
+}
+
+/** A server that lies must not fill the memory of its devices. */
+function tooLong(request: ClientRequest, max: number): ProtocolError {
+  request.destroy();
+  return new ProtocolError('bad_reply', { message: `The answer is longer than ${max} bytes, more than it may be.` });
 }
 
 function exactBuffer(bytes: Buffer): ArrayBuffer {

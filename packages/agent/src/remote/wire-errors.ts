@@ -1,5 +1,4 @@
 import { ArchiveError } from '@holdfast/archive/errors.ts';
-import { fromHex } from '@holdfast/archive/format/ids.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { WireError } from '@holdfast/protocol/storage-wire.ts';
 
@@ -39,6 +38,9 @@ function translate(error: ProtocolError): Error {
 }
 
 function idsOf(value: unknown): Uint8Array[] {
-  if (!Array.isArray(value)) throw new ProtocolError('bad_reply', { message: 'links_missing came without its ids' });
-  return value.map((hex) => fromHex(String(hex)));
+  if (!Array.isArray(value) || !value.every(isId))
+    throw new ProtocolError('bad_reply', { message: 'links_missing came without its ids' });
+  return value.map((hex) => Uint8Array.fromHex(hex));
 }
+
+const isId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);

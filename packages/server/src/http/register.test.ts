@@ -140,7 +140,7 @@ test('a range answers 206 with its header; text has its own type', async () => {
   const reply = await client.stream(slice, {});
   assert.equal(reply.status, 206);
   assert.equal(reply.headers.get('content-range'), 'bytes 2-3/9');
-  assert.deepEqual([...new Uint8Array(await reply.arrayBuffer())], [2, 3]);
+  assert.deepEqual([...new Uint8Array(await reply.arrayBuffer(1e9))], [2, 3]);
   assert.equal(await client.call(note, {}), 'up 1\n');
 });
 
