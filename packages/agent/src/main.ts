@@ -20,22 +20,23 @@ function onStop(stop: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
   };
 }
 
-// `holdfast ls | head` closes the pipe early: that is no failure of ours
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
-
-const code = await runCli(process.argv.slice(2), {
-  config: readConfig(),
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  cwd: process.cwd(),
-  clock: { now: Date.now, zone: Intl.DateTimeFormat().resolvedOptions().timeZone },
-  random: (length) => randomBytes(length),
-  onStop,
-});
-
-// Connections that are kept open, and tries that nobody waits for any more, must not hold up the shell
-process.stdout.write('', () => process.exit(code));
+/** Not at the top of the file: what loads on demand may need a part of this file's bundle, and would wait for this to end. */
+export async function main(): Promise<void> {
+  // `holdfast ls | head` closes the pipe early: that is no failure of ours
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  const code = await runCli(process.argv.slice(2), {
+    config: readConfig(),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    clock: { now: Date.now, zone: Intl.DateTimeFormat().resolvedOptions().timeZone },
+    random: (length) => randomBytes(length),
+    onStop,
+  });
+  // Connections that are kept open, and tries that nobody waits for any more, must not hold up the shell
+  process.stdout.write('', () => process.exit(code));
+}

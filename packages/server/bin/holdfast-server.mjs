@@ -8,4 +8,5 @@ if (major < 26) {
   );
   process.exit(1);
 }
-await import('../src/main.ts');
+const { main } = await import('../src/main.ts');
+await main();

@@ -3,14 +3,15 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { buildProgram } from './cli/program.ts';
 import { ServerError } from './errors.ts';
 
-// Whatever the server writes is for its own user
-process.umask(0o077);
-
-try {
-  await buildProgram().parseAsync();
-} catch (error) {
-  process.stderr.write(`${explain(error)}\n`);
-  process.exitCode = 1;
+export async function main(): Promise<void> {
+  // Whatever the server writes is for its own user
+  process.umask(0o077);
+  try {
+    await buildProgram().parseAsync();
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = 1;
+  }
 }
 
 /** Our own errors are advice; anything else is a defect, shown whole. */
