@@ -1,8 +1,9 @@
 /**
  * The engine on a disk store, without server or agent, as a process of its own so that it can be timed like its peers:
  *
- *   node bench/engine.ts backup  FOLDER TREE     the first run, or the next with its cache
+ *   node bench/engine.ts backup  FOLDER TREE...  the first run, or the next with its cache
  *   node bench/engine.ts restore FOLDER INTO     the newest snapshot
+ *   node bench/engine.ts ids     FOLDER          the ids of all chunks, in order
  *
  * FOLDER holds store, cache and the keys (in the clear: they protect nothing but a measurement).
  */
@@ -11,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { backup } from '../packages/archive/src/backup/backup.ts';
+import { PREFIX_LENGTH } from '../packages/archive/src/endpoint/endpoint.ts';
 import { openLocalEndpoint } from '../packages/archive/src/endpoint/local/local-endpoint.ts';
 import type { ArchiveKeys } from '../packages/archive/src/format/keys.ts';
 import { decodeEnvelope, decodeSnapshotObject } from '../packages/archive/src/format/snapshot.ts';
@@ -20,19 +22,24 @@ import { openDiskStore } from '../packages/archive/src/store/disk.ts';
 
 type State = { keys: ArchiveKeys; seed: Buffer; device: Buffer; set: Buffer };
 
-const [, , job, folder, argument] = process.argv;
-if ((job !== 'backup' && job !== 'restore') || folder === undefined || argument === undefined) {
-  process.stderr.write('node bench/engine.ts backup|restore FOLDER TREE|INTO\n');
+const [, , job = '', folder = '', ...rest] = process.argv;
+const JOBS: Readonly<Record<string, () => Promise<object>>> = {
+  backup: () => backUp(rest),
+  restore: () => restoreNewest(rest[0] as string),
+  ids: chunkIds,
+};
+const work = JOBS[job];
+if (work === undefined || folder === '' || (job !== 'ids' && rest.length === 0)) {
+  process.stderr.write('node bench/engine.ts backup|restore|ids FOLDER [TREE...|INTO]\n');
   process.exit(2);
 }
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const { keys, seed, device, set } = readState(join(folder, 'keys'));
 const store = await openDiskStore(join(folder, 'store'), { create: true });
 const endpoint = await openLocalEndpoint({ store, archiveId: keys.archiveId });
-const result = job === 'backup' ? await backUp(argument) : await restoreNewest(argument);
-process.stdout.write(`${JSON.stringify(result)}\n`);
+process.stdout.write(`${JSON.stringify(await work())}\n`);
 
-async function backUp(tree: string): Promise<object> {
+async function backUp(trees: readonly string[]): Promise<object> {
   const key = createPrivateKey({
     key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), // RFC 8410
     format: 'der',
@@ -48,8 +55,8 @@ async function backUp(tree: string): Promise<object> {
     setName: 'bench',
     destinationId: set,
     agentVersion: 'bench',
-    roots: [Buffer.from(tree)],
-    cacheDir: join(folder as string, 'cache'),
+    roots: trees.map((tree) => Buffer.from(tree)),
+    cacheDir: join(folder, 'cache'),
     now: Date.now,
   });
   return { kind, ...stats };
@@ -63,6 +70,16 @@ async function restoreNewest(into: string): Promise<object> {
   const restored = await restore({ endpoint, keys, root: newest.root, target: { dir: into } });
   if (!restored.ok) throw new Error(`not all was restored: ${JSON.stringify(restored)}`);
   return { ...restored.done, packs: restored.packs, bytesRead: restored.bytesRead };
+}
+
+async function chunkIds(): Promise<string[]> {
+  const session = await endpoint.openSession('check');
+  const prefixes = Buffer.from((await session.present(null)).prefixes);
+  await session.close();
+  const ids = Array.from({ length: prefixes.length / PREFIX_LENGTH }, (_, i) =>
+    prefixes.toString('hex', i * PREFIX_LENGTH, (i + 1) * PREFIX_LENGTH),
+  );
+  return ids.sort();
 }
 
 function readState(file: string): State {

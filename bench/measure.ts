@@ -3,18 +3,27 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 export type Measured = {
-  seconds: number /** Peak resident bytes of the process and its children, sampled. */;
-  rss: number;
-  output: string;
+  readonly seconds: number;
+  /** Peak resident bytes of the process and its children, sampled. */
+  readonly rss: number;
+  /** What it printed, errors too. */
+  readonly output: string;
 };
-export type Command = { program: string; args: string[]; env?: Record<string, string>; cwd?: string };
+export type Command = {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+};
 
 const SAMPLE_MS = 50;
+/** How much of a failed command's output is told. */
+const LAST_WORDS = 1000;
 
 /** Rejects with the command's own output when it exits with another code than 0 or one of `accept`. */
 export async function measure(command: Command, accept: readonly number[] = [0]): Promise<Measured> {
   const began = process.hrtime.bigint();
-  const child = spawn(command.program, command.args, {
+  const child = spawn(command.program, [...command.args], {
     cwd: command.cwd,
     env: { ...process.env, ...command.env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -22,10 +31,7 @@ export async function measure(command: Command, accept: readonly number[] = [0])
   const output: Buffer[] = [];
   child.stdout.on('data', (data: Buffer) => output.push(data));
   child.stderr.on('data', (data: Buffer) => output.push(data));
-  let rss = 0;
-  const sampler = setInterval(() => {
-    rss = Math.max(rss, residentOfTree(child.pid));
-  }, SAMPLE_MS);
+  const memory = watchMemory(() => child.pid);
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
@@ -34,16 +40,30 @@ export async function measure(command: Command, accept: readonly number[] = [0])
     const seconds = Number(process.hrtime.bigint() - began) / 1e9;
     const text = Buffer.concat(output).toString();
     if (code === null || !accept.includes(code)) {
-      throw new Error(`${command.program} ${command.args.join(' ')} ended with ${code}:\n${text.slice(-2000)}`);
+      throw new Error(`${command.program} ${command.args.join(' ')} ended with ${code}:\n${text.slice(-LAST_WORDS)}`);
     }
-    return { seconds, rss, output: text };
+    return { seconds, rss: memory.peak(), output: text };
   } finally {
-    clearInterval(sampler);
+    memory.stop();
   }
 }
 
+/** Samples what a process and its children hold until it is stopped. */
+export function watchMemory(pid: () => number | undefined): { peak(): number; stop(): void } {
+  let peak = 0;
+  const sampler = setInterval(() => {
+    peak = Math.max(peak, residentOfTree(pid()));
+  }, SAMPLE_MS);
+  return { peak: () => peak, stop: () => clearInterval(sampler) };
+}
+
+/** What a command printed last, as JSON. */
+export function lastJson<T>({ output }: Pick<Measured, 'output'>): T {
+  return JSON.parse(output.trim().split('\n').at(-1) ?? '') as T;
+}
+
 /** Resident bytes now of `pid` and all its descendants; 0 once they are gone. Linux only. */
-export function residentOfTree(pid: number | undefined): number {
+function residentOfTree(pid: number | undefined): number {
   if (pid === undefined) return 0;
   let total = residentOf(pid);
   for (const child of childrenOf(pid)) total += residentOfTree(child);

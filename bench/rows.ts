@@ -1,37 +1,90 @@
-import { median } from './measure.ts';
-import type { Row } from './table.ts';
-import type { Sample, Work } from './works.ts';
+/**
+ * The table's rows as data: what is measured, in which unit, and what it has to reach. Works (works/) bring the figures;
+ * `judge` says what was reached. One condition a row, so that nothing reached in one half hides what is missed in the other.
+ */
+import type { PeerName } from './sides/peers.ts';
+import { TAR_ZSTD } from './sides/tar.ts';
 
-/** Which work of ours stands beside which of a peer's. */
-const PAIRS: readonly { work: string; side: 'ours-disk' | 'ours-server'; of: Work }[] = [
-  { work: 'first-backup-disk', side: 'ours-disk', of: 'first-backup' },
-  { work: 'first-backup-server', side: 'ours-server', of: 'first-backup' },
-  { work: 'no-change', side: 'ours-disk', of: 'no-change' },
-  { work: 'no-change-server', side: 'ours-server', of: 'no-change' },
-  { work: 'restore-disk', side: 'ours-disk', of: 'restore' },
-  { work: 'restore-server', side: 'ours-server', of: 'restore' },
-];
+export type Unit = 's' | 'MB' | 'MB/s' | '%' | 'x' | 'bytes' | 'ids';
 
-/** `samples` by side and work, as `restic restore`; each work beside each peer. */
-export function rowsOf(samples: ReadonlyMap<string, Sample[]>, peers: readonly string[]): Row[] {
-  const of = (side: string, work: Work, pick: (sample: Sample) => number): number =>
-    median((samples.get(`${side} ${work}`) ?? []).map(pick));
-  return PAIRS.flatMap(({ work, side, of: kind }) =>
-    (peers.length > 0 ? peers : ['none']).map((peer) => {
-      const ours = of(side, kind, ({ seconds }) => seconds);
-      const theirs = of(peer, kind, ({ seconds }) => seconds);
-      return {
-        work,
-        peer,
-        ours_s: ours,
-        peer_s: theirs,
-        ratio: theirs / ours,
-        ours_bytes: of(side, kind, ({ bytes }) => bytes),
-        peer_bytes: of(peer, kind, ({ bytes }) => bytes),
-        ours_rss: of(side, kind, ({ rss }) => rss),
-        peer_rss: of(peer, kind, ({ rss }) => rss),
-        server_rss: side === 'ours-server' ? of(side, kind, ({ serverRss }) => serverRss) : null,
-      };
-    }),
-  );
+/** `null`: there is no such goal. */
+type Marks = { readonly must: number | null; readonly stretch: number | null };
+export type Goal =
+  /** How many times less (time or bytes) than what stands beside it in the same run. */
+  | ({ readonly kind: 'less-than'; readonly than: PeerName | typeof TAR_ZSTD } & Marks)
+  | ({ readonly kind: 'at-most' } & Marks)
+  | ({ readonly kind: 'at-least' } & Marks)
+  /** Only told, beside the peer if there is one. */
+  | { readonly kind: 'told'; readonly than: PeerName | null };
+
+export type Row = { readonly what: string; readonly unit: Unit; readonly goal: Goal };
+
+const lessThanRestic = (must: number | null, stretch: number | null): Goal => ({
+  kind: 'less-than',
+  than: 'restic',
+  must,
+  stretch,
+});
+const atMost = (must: number, stretch: number | null = null): Goal => ({ kind: 'at-most', must, stretch });
+const atLeast = (must: number, stretch: number | null = null): Goal => ({ kind: 'at-least', must, stretch });
+const told = (than: PeerName | null = null): Goal => ({ kind: 'told', than });
+
+export const ROWS = {
+  'first-disk': { what: 'first backup, engine to disk store', unit: 's', goal: lessThanRestic(3.5, 5) },
+  'first-tar': {
+    what: 'first backup, engine to disk store, beside tar | zstd -1 -T2',
+    unit: 's',
+    goal: { kind: 'less-than', than: TAR_ZSTD, must: null, stretch: 1 / 1.1 },
+  },
+  'store-size': { what: 'what the first backup takes', unit: 'MB', goal: lessThanRestic(1, null) },
+  'first-server': { what: 'first backup, agent to server over TLS', unit: 's', goal: lessThanRestic(2, 3) },
+  'no-change': { what: 'nothing changed, full walk', unit: 's', goal: lessThanRestic(5, 8) },
+  'no-change-server': { what: 'nothing changed, agent to server', unit: 's', goal: told('restic') },
+  'restore-disk': { what: 'full restore from the disk store', unit: 's', goal: lessThanRestic(2.5, 4) },
+  'restore-server': { what: 'full restore from the server', unit: 's', goal: lessThanRestic(2, 3) },
+  'agent-memory': { what: 'peak memory of the agent, all of these', unit: 'MB', goal: atMost(400, 250) },
+  'server-memory': { what: 'peak memory of the server meanwhile', unit: 'MB', goal: told() },
+  'one-file-time': { what: 'one small file out of the tree, from the server', unit: 's', goal: atMost(1) },
+  'one-file-bytes': { what: 'what the agent received for it', unit: 'MB', goal: atMost(2) },
+  verify: { what: 'verify on the server, without its start', unit: 'MB/s', goal: atLeast(800, 1400) },
+} as const satisfies Record<string, Row>;
+
+export type RowId = keyof typeof ROWS;
+export const ROW_IDS = Object.keys(ROWS) as RowId[];
+
+/** What a work found for a row; `beside` by the name of who else did it. */
+export type Figures = { readonly ours: number; readonly beside: Readonly<Record<string, number>> };
+
+export type Reached = 'stretch' | 'must' | 'missed' | 'below stretch' | 'nothing to compare' | 'told';
+export type Judged = {
+  /** How many times less than the one it is compared with. */ readonly ratio: number | null;
+  readonly reached: Reached;
+};
+
+/** Pure. */
+export function judge(goal: Goal, { ours, beside }: Figures): Judged {
+  switch (goal.kind) {
+    case 'told': {
+      const other = goal.than === null ? undefined : beside[goal.than];
+      return { ratio: other === undefined ? null : other / ours, reached: 'told' };
+    }
+    case 'less-than': {
+      const other = beside[goal.than];
+      if (other === undefined) return { ratio: null, reached: 'nothing to compare' };
+      const ratio = other / ours;
+      return { ratio, reached: mark(goal, (value) => ratio >= value) };
+    }
+    case 'at-most':
+      return { ratio: null, reached: mark(goal, (value) => ours <= value) };
+    case 'at-least':
+      return { ratio: null, reached: mark(goal, (value) => ours >= value) };
+    default:
+      return goal satisfies never;
+  }
+}
+
+function mark({ must, stretch }: Marks, fulfils: (value: number) => boolean): Reached {
+  if (stretch !== null && fulfils(stretch)) return 'stretch';
+  if (must === null) return 'below stretch';
+  return fulfils(must) ? 'must' : 'missed';
 }
