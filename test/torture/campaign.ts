@@ -14,6 +14,7 @@ import { badLine, stalledLine } from './rounds/bad-line.ts';
 import { beside } from './rounds/beside.ts';
 import { clockBack } from './rounds/clock-back.ts';
 import { damage } from './rounds/damage.ts';
+import { fileSystems } from './rounds/file-systems.ts';
 import { fullDisk } from './rounds/full-disk.ts';
 import { killBackup, killRestore } from './rounds/kill-agent.ts';
 import { killEnrolment, killFirstStart } from './rounds/kill-beginning.ts';
@@ -45,6 +46,7 @@ export const ROUNDS: readonly Round[] = [
   stalledLine,
   fullDisk,
   clockBack,
+  fileSystems,
 ];
 export const ROUNDS_IN_A_WORLD = 20;
 
