@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { runCli } from './cli/run-cli.ts';
 import { readConfig } from './config.ts';
 
@@ -33,8 +32,8 @@ export async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     cwd: process.cwd(),
-    clock: { now: Date.now, zone: Intl.DateTimeFormat().resolvedOptions().timeZone },
-    random: (length) => randomBytes(length),
+    clock: { now: Date.now, zone: Temporal.Now.timeZoneId() },
+    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     onStop,
   });
   // Connections that are kept open, and tries that nobody waits for any more, must not hold up the shell

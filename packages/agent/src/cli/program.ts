@@ -26,6 +26,7 @@ export async function parseLine(argv: readonly string[], write: Write): Promise<
   const json = asksForJson(argv);
   let chosen: Chosen | undefined;
   const program = buildProgram(
+    argv,
     (found) => {
       chosen = found;
     },
@@ -56,7 +57,7 @@ function usageError({ code, message }: CommanderError, [first]: readonly string[
   return new AgentError('usage', { what: what.replace(/\.?\s*$/, '').replace(/\s*\n\s*/g, ' ') });
 }
 
-function buildProgram(choose: (chosen: Chosen) => void, write: Write): Command {
+function buildProgram(argv: readonly string[], choose: (chosen: Chosen) => void, write: Write): Command {
   const program = new Command('holdfast')
     .description('Backs up this device, continuously and encrypted, and gets files back.')
     .version(VERSION, '-V, --version', 'show the version')
@@ -67,8 +68,14 @@ function buildProgram(choose: (chosen: Chosen) => void, write: Write): Command {
       `\n${exitCodeText()}\n\nEvery command takes --json. State is kept in HOLDFAST_HOME or the user's state folder.`,
     );
   prepare(program, write);
-  for (const spec of SPECS) program.addCommand(buildCommand(spec, [], choose, write));
+  for (const spec of neededSpecs(argv)) program.addCommand(buildCommand(spec, [], choose, write));
   return program;
+}
+
+/** A command that is named first shows nothing of the others. */
+function neededSpecs([first]: readonly string[]): readonly CommandSpec[] {
+  const named = SPECS.filter(({ name }) => name === first);
+  return named.length > 0 ? named : SPECS;
 }
 
 function prepare(command: Command, write: Write): void {

@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration } from '../limits/units.ts';
+import { count } from './counts.ts';
 import { printable } from './printable.ts';
 import { inWords } from './words.ts';
 
@@ -149,8 +150,3 @@ export function describe(state: ProgressState, { bytesPerSecond, secondsLeft }: 
   ];
   return parts.filter((part) => part !== null).join(', ');
 }
-
-export const count = (value: number): string => value.toLocaleString('en-US');
-
-/** `1 file`, `2,000 files`. */
-export const counted = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`;

@@ -1,9 +1,10 @@
+import { callDaemon } from '../daemon/control.ts';
 import { codeOf } from '../errors.ts';
 import type { Device } from '../state/device.ts';
+import type { Home } from '../state/home.ts';
 import type { Context } from './context.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { messageOf } from './output.ts';
-import { networkOf } from './server-access.ts';
 
 /**
  * What the server says of this device at this moment. A command asks for itself: a device that was removed may not have
@@ -21,19 +22,32 @@ const PATIENCE_MS = 5000;
 export async function askStanding(
   context: Context,
   device: Pick<Device, 'authority' | 'credential'>,
+  home: Pick<Home, 'control'>,
+  served: boolean,
 ): Promise<Standing> {
-  const { connect } = await import('../remote/connection.ts');
-  const { context: ask, close } = connect({ device, ...networkOf(context, () => {}), patienceMs: 0 });
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
-    await ask(AbortSignal.any([context.signal, AbortSignal.timeout(PATIENCE_MS)]));
+    if (!(served && (await askThroughService(home, signal)))) await askServer(context, device, signal);
     return { kind: 'accepted' };
   } catch (error) {
     context.signal.throwIfAborted();
     const kind = exitCodeOf(error) === EXIT.refused ? 'refused' : 'unknown';
     return { kind, code: codeOf(error) ?? 'offline', message: messageOf(error) };
-  } finally {
-    close();
   }
+}
+
+/** It asks then and there too, but has long loaded what that takes, which is more than Node itself. `false`: it has just ended. */
+const askThroughService = async (home: Pick<Home, 'control'>, signal: AbortSignal): Promise<boolean> =>
+  (await callDaemon(home, { do: 'standing' }, () => {}, signal)) !== null;
+
+async function askServer(
+  context: Context,
+  device: Pick<Device, 'authority' | 'credential'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { askOnce } = await import('../remote/connection.ts');
+  const { networkOf } = await import('./server-access.ts');
+  await askOnce({ device, ...networkOf(context, () => {}) }, signal);
 }
 
 /** What a person should know before all else; `null` where all is as it should be. */

@@ -10,9 +10,11 @@ import type { Status } from './status.ts';
 
 const STATUS = { version: 'x', device: null, daemon: null, pause: null, renewal: null, sets: [] } satisfies Status;
 
+const IDLE: Handlers = { status: () => STATUS, standing: async () => {}, reload: () => {}, backup: async () => null };
+
 async function serving(t: TestContext, handlers: Partial<Handlers> = {}) {
   const home = temporaryHome(t);
-  const all: Handlers = { status: () => STATUS, reload: () => {}, backup: async () => null, ...handlers };
+  const all: Handlers = { ...IDLE, ...handlers };
   const server = await serveControl(home, all);
   t.after(() => server.close());
   return home;
@@ -35,7 +37,7 @@ describe('a command and the running service', () => {
       process.kill(process.pid, 'SIGKILL');`;
     spawnSync(process.execPath, ['--input-type=module', '-e', source]);
     assert.equal(await callDaemon(home, { do: 'status' }), null);
-    const server = await serveControl(home, { status: () => STATUS, reload: () => {}, backup: async () => null });
+    const server = await serveControl(home, IDLE);
     assert.ok(await callDaemon(home, { do: 'status' }));
     await server.close();
   });
@@ -102,8 +104,7 @@ describe('a command and the running service', () => {
     const home = temporaryHome(t);
     const begun = Promise.withResolvers<void>();
     const server = await serveControl(home, {
-      status: () => STATUS,
-      reload: () => {},
+      ...IDLE,
       backup: (_request, _onEvent, signal) => {
         begun.resolve();
         return new Promise((_resolve, reject) =>

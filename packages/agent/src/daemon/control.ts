@@ -10,6 +10,8 @@ import type { Status } from './status.ts';
  */
 export type Request =
   | { readonly do: 'status' }
+  /** Ask the server whether it accepts this device; the answer is empty, or what it refuses. */
+  | { readonly do: 'standing' }
   /** Settings, pause or enrolment have changed: read them again. */
   | { readonly do: 'reload' }
   /** Back up these sets now; closing the connection stops it. */
@@ -25,6 +27,7 @@ export type Reply =
 
 export type Handlers = {
   readonly status: () => Status;
+  readonly standing: (signal: AbortSignal) => Promise<void>;
   readonly reload: () => void;
   readonly backup: (
     request: Extract<Request, { do: 'backup' }>,
@@ -88,15 +91,21 @@ async function answer(
       return handlers.status();
     case 'reload':
       return handlers.reload();
-    case 'backup': {
-      const controller = new AbortController();
-      socket.once('close', () => controller.abort(new AgentError('interrupted')));
-      return handlers.backup(request, (event) => send({ kind: 'event', event }), controller.signal);
-    }
+    case 'standing':
+      return handlers.standing(whileOpen(socket));
+    case 'backup':
+      return handlers.backup(request, (event) => send({ kind: 'event', event }), whileOpen(socket));
     default:
       request satisfies never;
       throw new AgentError('usage', { what: 'The service does not know this request; it may be of an older version' });
   }
+}
+
+/** Aborted when the command goes away. */
+function whileOpen(socket: Socket): AbortSignal {
+  const controller = new AbortController();
+  socket.once('close', () => controller.abort(new AgentError('interrupted')));
+  return controller.signal;
 }
 
 async function firstLine(socket: Socket): Promise<string | null> {

@@ -95,9 +95,17 @@ export class Loop {
   handlers(): Handlers {
     return {
       status: () => this.status(),
+      standing: (signal) => this.askStanding(signal),
       reload: () => this.reload(),
       backup: (request, onEvent, signal) => this.ask(request, onEvent, signal),
     };
+  }
+
+  /** Of the device as it is enrolled now, which may not have been told yet. */
+  private async askStanding(signal: AbortSignal): Promise<void> {
+    const device = readDevice(this.options.home);
+    if (device === null) throw new AgentError('not_enrolled');
+    await this.options.link.ask(device, signal);
   }
 
   onWatch({ kind, set }: { readonly kind: 'changed' | 'watching' | 'lost'; readonly set: string }): void {

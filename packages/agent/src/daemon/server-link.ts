@@ -2,8 +2,8 @@ import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { enrolmentRoutes } from '@holdfast/protocol/enrolment-routes.ts';
 import type { Time } from '../limits/token-bucket.ts';
 import type { Limits } from '../present/presence.ts';
-import { type Connection, connect } from '../remote/connection.ts';
-import type { EnrolledDevice } from '../state/device.ts';
+import { askOnce, type Connection, connect } from '../remote/connection.ts';
+import type { Device, EnrolledDevice } from '../state/device.ts';
 import type { Offline } from './decide.ts';
 
 /**
@@ -20,6 +20,8 @@ export type ServerLink = {
   wentOffline(message: string): void;
   /** Asks whether the server answers; moves the next try on when it does not. */
   probe(device: EnrolledDevice, signal: AbortSignal): Promise<boolean>;
+  /** What the server says of this device at this moment: one try, and nothing is concluded from it. */
+  ask(device: Device, signal: AbortSignal): Promise<DeviceContext>;
   limit(limits: Pick<Limits, 'upload' | 'download'>): void;
   onWait(listen: (why: string | null) => void): void;
   close(): void;
@@ -99,6 +101,7 @@ export function createServerLink({ time, random }: LinkOptions): ServerLink {
         close();
       }
     },
+    ask: (device, signal) => askOnce({ device, time, random }, signal),
     limit(next) {
       limits = next;
       applyLimits();

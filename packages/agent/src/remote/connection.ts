@@ -64,3 +64,17 @@ export function connect({ device, time, random, patienceMs, onWait }: Connection
     close: () => transport.close(),
   };
 }
+
+/** What the server says of this device at this moment: one try, on a connection of its own. */
+export async function askOnce(
+  options: Pick<ConnectionOptions, 'device' | 'time' | 'random'>,
+  signal: AbortSignal,
+): Promise<DeviceContext> {
+  const { device, time, random } = options;
+  const { context, close } = connect({ device, time, random, patienceMs: 0 });
+  try {
+    return await context(signal);
+  } finally {
+    close();
+  }
+}

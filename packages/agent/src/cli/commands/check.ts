@@ -12,8 +12,8 @@ import { openArchive } from '../archive-access.ts';
 import { type Expected, expectedOf, progressOf } from '../check-progress.ts';
 import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
+import { count } from '../counts.ts';
 import { EXIT } from '../exit-codes.ts';
-import { count } from '../progress.ts';
 import { tellRefusals } from '../refusals.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {

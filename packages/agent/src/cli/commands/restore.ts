@@ -19,8 +19,8 @@ import { formatBytes } from '../../limits/units.ts';
 import { openArchive, pointsFor, unknownPath, withReader } from '../archive-access.ts';
 import { type CommandModule, type Input, isSet, textOption } from '../command.ts';
 import type { Context } from '../context.ts';
+import { count, counted } from '../counts.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { count, counted } from '../progress.ts';
 import { inWords, reasonInWords } from '../words.ts';
 
 /** One call of the engine: a tree, what of it, and where to. */

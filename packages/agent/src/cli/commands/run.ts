@@ -5,8 +5,8 @@ import { systemTime } from '../../limits/system-time.ts';
 import { formatBytes, formatDuration } from '../../limits/units.ts';
 import { type CommandModule, isSet } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
+import { count } from '../counts.ts';
 import { EXIT } from '../exit-codes.ts';
-import { count } from '../progress.ts';
 
 /** Being stopped is how a service ends, so it is no failure. */
 export const run: CommandModule['run'] = async (context, input) => {

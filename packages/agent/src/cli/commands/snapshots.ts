@@ -7,8 +7,8 @@ import { formatBytes } from '../../limits/units.ts';
 import { openArchive, wantedOf } from '../archive-access.ts';
 import type { CommandModule } from '../command.ts';
 import type { Context } from '../context.ts';
+import { count } from '../counts.ts';
 import { EXIT } from '../exit-codes.ts';
-import { count } from '../progress.ts';
 import { exitWithout, refusalFields, tellRefusals } from '../refusals.ts';
 import { table } from '../table.ts';
 

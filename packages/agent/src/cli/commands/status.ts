@@ -1,20 +1,15 @@
 import { formatDistance, formatTime } from '../../archive/time.ts';
 import { callDaemon } from '../../daemon/control.ts';
-import { NOT_WATCHING, setStatuses } from '../../daemon/set-status.ts';
 import type { DaemonStatus, SetStatus, Status } from '../../daemon/status.ts';
 import { CODES } from '../../errors.ts';
 import { formatBytes, formatDuration, formatRate, formatShare } from '../../limits/units.ts';
-import { type Device, readDevice } from '../../state/device.ts';
+import { readDevice } from '../../state/device.ts';
 import type { Home } from '../../state/home.ts';
-import { readPause } from '../../state/pause.ts';
-import { readRenewal } from '../../state/renewal.ts';
-import { readSettings } from '../../state/settings.ts';
-import { VERSION } from '../../version.ts';
 import type { WatchState } from '../../watch/watcher.ts';
 import type { CommandModule } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
+import { count, counted } from '../counts.ts';
 import { EXIT } from '../exit-codes.ts';
-import { count, counted } from '../progress.ts';
 import { renewalText } from '../renewal-text.ts';
 import { askStanding, describeStanding, type Standing } from '../standing.ts';
 import { inWords } from '../words.ts';
@@ -22,9 +17,9 @@ import { inWords } from '../words.ts';
 export const run: CommandModule['run'] = async (context) => {
   const home = homeOf(context);
   const answer = await callDaemon(home, { do: 'status' });
-  const status = answer === null ? statusWithoutService(context, home) : (answer.result as Status);
+  const status = answer === null ? await statusWithoutService(context, home) : (answer.result as Status);
   const device = readDevice(home);
-  const standing = device && (await askStanding(context, device));
+  const standing = device && (await askStanding(context, device, home, answer !== null));
   const hasKey = device !== null && device.archive !== null;
   context.out.result({ ...status, standing, hasKey }, () => {
     show(context, status, standing);
@@ -34,20 +29,10 @@ export const run: CommandModule['run'] = async (context) => {
   return standing?.kind === 'refused' ? EXIT.refused : EXIT.ok;
 };
 
-function statusWithoutService({ clock }: Context, home: Home): Status {
-  const now = clock.now();
-  return {
-    version: VERSION,
-    device: deviceStatus(readDevice(home)),
-    daemon: null,
-    pause: readPause(home, now),
-    renewal: readRenewal(home).due,
-    sets: setStatuses(home, readSettings(home), NOT_WATCHING, now, clock.zone),
-  };
+async function statusWithoutService({ clock }: Context, home: Home): Promise<Status> {
+  const { readStatus } = await import('../../daemon/read-status.ts');
+  return readStatus(home, clock.now(), clock.zone);
 }
-
-const deviceStatus = (device: Device | null): Status['device'] =>
-  device && { id: device.id, name: device.name, user: device.user.name, server: device.authority.base };
 
 function show(context: Context, { device, daemon, pause, renewal, sets }: Status, standing: Standing | null): void {
   const { out, clock } = context;
