@@ -37,37 +37,39 @@ async function serve(t: TestContext, { shell }: TestDevice): Promise<void> {
   await started.promise;
 }
 
+/** Accepted, removed by an administrator, then without an answer. */
+async function lookThrice(t: TestContext, served: boolean): Promise<void> {
+  const server = await startTestServer();
+  let open = true;
+  const close = async () => {
+    if (open) await server.close();
+    open = false;
+  };
+  t.after(close);
+  const device = await enrolledDevice(temporary(t), server);
+  if (served) await serve(t, device);
+  const before = await device.json<Shown>('status');
+  assert.deepEqual(before.standing, { kind: 'accepted' });
+  assert.equal(before.daemon !== null, served);
+
+  const admin = await server.signIn(await server.addUser('admin', ['sysadmin']));
+  await admin.call(identityRoutes.revokeDevice, { params: { device: before.device.id } });
+  const removed = await device.run('status');
+  assert.equal(removed.code, EXIT.refused);
+  assert.match(removed.stdout, /server has removed this device: nothing is backed up any more/);
+  const { code, stdout } = await device.run('status', '--json');
+  assert.equal(code, EXIT.refused);
+  const { standing } = JSON.parse(stdout) as { standing: { kind: string; code?: string } };
+  assert.deepEqual([standing.kind, standing.code], ['refused', 'device_revoked']);
+
+  await close();
+  const away = await device.run('status');
+  assert.equal(away.code, EXIT.ok);
+  assert.match(away.stdout, /server does not answer now/);
+}
+
 describe('what the server says of a device', () => {
-  for (const served of [false, true]) {
-    const asked = served ? 'asked by its service' : 'asked by the command';
-    it(`stands in its status: accepted, removed, or that it does not answer; ${asked}`, async (t) => {
-      const server = await startTestServer();
-      let open = true;
-      const close = async () => {
-        if (open) await server.close();
-        open = false;
-      };
-      t.after(close);
-      const device = await enrolledDevice(temporary(t), server);
-      if (served) await serve(t, device);
-      const before = await device.json<Shown>('status');
-      assert.deepEqual(before.standing, { kind: 'accepted' });
-      assert.equal(before.daemon !== null, served);
+  it('stands in its status: accepted, removed, or that it does not answer', (t) => lookThrice(t, false));
 
-      const admin = await server.signIn(await server.addUser('admin', ['sysadmin']));
-      await admin.call(identityRoutes.revokeDevice, { params: { device: before.device.id } });
-      const removed = await device.run('status');
-      assert.equal(removed.code, EXIT.refused);
-      assert.match(removed.stdout, /server has removed this device: nothing is backed up any more/);
-      const { code, stdout } = await device.run('status', '--json');
-      assert.equal(code, EXIT.refused);
-      const { standing } = JSON.parse(stdout) as { standing: { kind: string; code?: string } };
-      assert.deepEqual([standing.kind, standing.code], ['refused', 'device_revoked']);
-
-      await close();
-      const away = await device.run('status');
-      assert.equal(away.code, EXIT.ok);
-      assert.match(away.stdout, /server does not answer now/);
-    });
-  }
+  it('is asked by a service that runs, then and there', (t) => lookThrice(t, true));
 });
