@@ -111,6 +111,22 @@ test('what stands in front of the server may say how long to wait, too', async (
   );
 });
 
+test('a wait told as a date counts from the date of the answer, whatever the clock here shows', async () => {
+  const asked = async (headers: Record<string, string>): Promise<unknown> => {
+    const { client } = answering(() => new Response('Not now.', { status: 503, headers }));
+    return client.call(item, input).then(
+      () => assert.fail('it was refused'),
+      ({ retryAfterMs }: ProtocolError) => retryAfterMs,
+    );
+  };
+  const date = 'Fri, 31 Dec 1999 23:59:00 GMT';
+  assert.equal(await asked({ date, 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' }), 59_000);
+  assert.equal(await asked({ date, 'retry-after': 'Fri, 31 Dec 1999 23:58:00 GMT' }), 0);
+  assert.equal(await asked({ 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' }), undefined);
+  assert.equal(await asked({ date, 'retry-after': 'soon' }), undefined);
+  assert.equal(await asked({ date, 'retry-after': '-5' }), undefined);
+});
+
 test('no answer is `unreachable` and may be tried again; an abort stays an abort', async () => {
   const down = answering(() => Promise.reject(new Error('ECONNREFUSED')));
   await assert.rejects(

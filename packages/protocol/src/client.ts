@@ -125,15 +125,23 @@ async function reach<T>(exchange: () => Promise<T>, signal: AbortSignal | undefi
   }
 }
 
-/** Our servers send seconds (RFC 9110 §10.2.3); a date from something in between is not followed. */
-function retryAfterMs(header: string | null): number | undefined {
-  if (header === null || !/^\d+$/.test(header)) return undefined;
-  return Number(header) * 1000;
+/**
+ * RFC 9110 §10.2.3. Our servers send seconds, others between them and us also a date: it counts from the reply's own, since the
+ * clock here may show another time.
+ */
+function retryAfterMs({ headers }: TransportReply): number | undefined {
+  const asked = headers.get('retry-after')?.trim() ?? '';
+  if (/^\d+$/.test(asked)) return Number(asked) * 1000;
+  const ms = dateIn(asked) - dateIn(headers.get('date'));
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
+
+/** Nearly anything is a date to `Date.parse`. */
+const dateIn = (header: string | null): number => (header?.endsWith(' GMT') ? Date.parse(header) : Number.NaN);
 
 async function errorOf(reply: TransportReply, signal: AbortSignal | undefined): Promise<ProtocolError> {
   const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(MAX_ERROR_REPLY), signal));
-  const waits = { retryAfterMs: retryAfterMs(reply.headers.get('retry-after')) };
+  const waits = { retryAfterMs: retryAfterMs(reply) };
   const unknown = (cause?: unknown) =>
     new ProtocolError('bad_reply', { cause, data: { status: reply.status }, ...waits });
   let envelope: { error?: { code?: unknown; message?: unknown; retryable?: unknown; data?: unknown } };

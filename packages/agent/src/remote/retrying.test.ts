@@ -10,7 +10,7 @@ function harness(patienceMs = 60_000) {
   const waits: boolean[] = [];
   const retry: Retry = {
     time: {
-      now: () => at,
+      ticks: () => at,
       sleep: async (ms, signal) => {
         signal?.throwIfAborted();
         slept.push(ms);
@@ -59,6 +59,24 @@ describe('another try', () => {
     const error = fault();
     await assert.rejects(retrying(retry, failing(1000, error)), error);
     assert.ok(slept.reduce((sum, ms) => sum + ms, 0) <= 10_000);
+  });
+
+  it('is given up as soon when the clock is set back a day meanwhile', async () => {
+    const { retry, slept } = harness(10_000);
+    let clock = Date.now();
+    const time = { ...retry.time, now: () => (clock -= 86_400_000) };
+    const error = fault();
+    await assert.rejects(retrying({ ...retry, time }, failing(100, error)), error);
+    assert.ok(slept.length < 10, `${slept}`);
+  });
+
+  it('is given up at once when the server asks for more than the patience, however much', async () => {
+    for (const retryAfterMs of [3_600_000, 1e300, Number.POSITIVE_INFINITY]) {
+      const { retry, slept } = harness(600_000);
+      const error = fault({ retryAfterMs });
+      await assert.rejects(retrying(retry, failing(1000, error)), error);
+      assert.deepEqual(slept, []);
+    }
   });
 
   it('is not made after a stop', async () => {

@@ -5,10 +5,10 @@ import type { Time } from '../limits/token-bucket.ts';
  * back all at once. What the server says (Retry-After) goes before what we would guess.
  */
 export type Retry = {
-  readonly time: Pick<Time, 'now' | 'sleep'>;
+  readonly time: Pick<Time, 'ticks' | 'sleep'>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
-  /** How long to go on after the first failure; the last error is thrown then. */
+  /** How long to go on after the first failure; the last error is thrown then, at once when the server asks for a longer wait. */
   readonly patienceMs: number;
   /** Says that it waits and why, and with `null` that it goes on. */
   readonly onWait?: (waiting: { readonly error: unknown; readonly ms: number } | null) => void;
@@ -26,7 +26,7 @@ export async function retrying<T>(retry: Retry, operation: () => Promise<T>, sig
       return result;
     } catch (error) {
       signal?.throwIfAborted();
-      const now = retry.time.now();
+      const now = retry.time.ticks();
       since ??= now;
       const ms = delay(failures, retry.random, retryAfterOf(error));
       if (!isRetryable(error) || now + ms - since > retry.patienceMs) throw error;

@@ -98,6 +98,25 @@ describe('the transport', () => {
     await assert.rejects(transport.send(url, request('PUT', Buffer.alloc(50_000_000))));
   });
 
+  it('fails when the line stalls in the middle of what it sends, after 90 seconds and not after twice that', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let arrived = () => {};
+    const arrival = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    const { url, transport } = await serve(t, () => arrived()); // and reads no further
+    let failure: unknown;
+    transport.send(url, request('PUT', Buffer.alloc(50_000_000))).catch((error: unknown) => {
+      failure = error;
+    });
+    await arrival;
+    for (let i = 0; failure === undefined && i < 1000; i++) {
+      t.mock.timers.tick(90_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal((failure as NodeJS.ErrnoException | undefined)?.code, 'ETIMEDOUT');
+  });
+
   it('fails when nobody listens', async (t) => {
     const { transport } = await serve(t, () => {});
     await assert.rejects(transport.send('http://127.0.0.1:1/', request('GET')), { code: 'ECONNREFUSED' });

@@ -10,7 +10,7 @@ import type { Bucket } from '../limits/token-bucket.ts';
  * How the agent's bytes travel: HTTP/1.1 over TLS that trusts one CA, few connections kept open, both directions kept to a rate.
  *
  * A request fails when nothing moves for `IDLE_MS`, never because it takes long: a pack on a slow line takes minutes. While bytes wait to
- * be sent, Node begins to count once more, so that a line which stalls in the middle of an upload is given up after up to twice that.
+ * be sent, Node's own count begins once more when it ends, so the wait for each slice is counted here.
  */
 export type TransportOptions = {
   /** PEM. Certificates of any other authority are refused; null trusts what the system trusts. */
@@ -118,7 +118,11 @@ async function writeBody(
 /** Resolves when the request takes more, or never will. */
 function drained(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
+    const stalled = () => request.destroy(timeoutError('nothing moved', IDLE_MS));
+    // Until it has a connection, it waits for others
+    const timer = request.socket?.connecting === false ? setTimeout(stalled, IDLE_MS) : undefined;
     const done = () => {
+      clearTimeout(timer);
       for (const event of ['drain', 'close', 'error']) request.off(event, done);
       resolve();
     };

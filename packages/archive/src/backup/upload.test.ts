@@ -46,11 +46,13 @@ class Store {
     fail: (error) => {
       if (this.revoked === null) throw error;
       this.failures++;
+      this.onFailure();
     },
   });
   /** What every pack from now on is answered with. */
   revoked: ArchiveError | null = null;
   failures = 0;
+  onFailure: () => void = () => {};
   asked = 0;
 
   async putPack({ bytes }: { bytes: Uint8Array }): Promise<'stored'> {
@@ -90,6 +92,22 @@ class Store {
       this.answer(pick());
     }
   }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Two packs are under way, one is refused, and two more would be next. */
+async function underWayBesideAFailure(): Promise<{ store: Store; failing: Promise<void> }> {
+  const store = new Store();
+  const failing = new Promise<void>((resolve) => {
+    store.onFailure = resolve;
+  });
+  for (const name of ['first', 'second']) store.upload.addData(0, packOf(name, 0), 0);
+  await turn();
+  store.revoked = new ArchiveError('store_unavailable', {});
+  for (const name of ['refused', 'waits', 'waits too']) store.upload.addData(1, packOf(name, 0), 0);
+  await turn();
+  return { store, failing };
 }
 
 describe('sending packs', () => {
@@ -174,6 +192,25 @@ describe('sending packs', () => {
     upload.setBound(0, 9);
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual([store.asked, store.failures], [1, 1]);
+  });
+
+  it('lets packs under way end when another fails for good, and begins no more', async () => {
+    const { store, failing } = await underWayBesideAFailure();
+    assert.deepEqual([store.asked, store.failures], [3, 0]);
+    store.answer(0);
+    await turn();
+    assert.equal(store.failures, 0, 'one is still under way');
+    store.answer(0);
+    await failing;
+    assert.deepEqual([store.asked, store.failures, store.order], [3, 1, ['data', 'data']]);
+  });
+
+  it('does not wait for ever for packs under way when another fails', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { store, failing } = await underWayBesideAFailure();
+    t.mock.timers.tick(30_000);
+    await failing;
+    assert.deepEqual([store.failures, store.waiting.length], [1, 2]);
   });
 
   it('gives the trees back that were refused', async () => {

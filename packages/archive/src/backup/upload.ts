@@ -27,6 +27,8 @@ const MIXED_BYTES: number = 4 * 1024 * 1024;
 const WAITING_BYTES: number = 64 * 1024 * 1024;
 /** Data packs under way at the same time. */
 const PARALLEL_PUTS = 3;
+/** When one pack fails for good, those under way beside it may end for so long, ms: what is cut would be sent again by the next run. */
+const FINISHING_MS = 30_000;
 
 type Packed = PackUpload & { readonly ids: Uint8Array };
 type TreePack = Packed & { readonly mark: number };
@@ -58,7 +60,8 @@ export class Upload {
   private mark = 0;
   private queue: TreePack[] = [];
   private sendingTrees = false;
-  /** Told to `fail`: a tree pack that could not be sent is not tried again. */
+  private readonly underWay = new Set<Promise<unknown>>();
+  /** A pack could not be sent, so no other is begun; those under way end before `fail` hears of it. */
   private failed = false;
   private loose: LoosePack[] = [];
   /** Somebody waits for all trees: what a worker has left is sent at once, for a tree may link it. */
@@ -243,7 +246,11 @@ export class Upload {
     void this.run(async () => {
       await this.turn();
       try {
+        if (this.failed) return;
         await this.put(pack);
+      } catch (error) {
+        this.failed = true; // before the next one has its turn
+        throw error;
       } finally {
         this.turns.shift();
         this.turns[PARALLEL_PUTS - 1]?.();
@@ -258,8 +265,13 @@ export class Upload {
   }
 
   private async put(pack: Packed): Promise<void> {
-    const result = await this.options.destination.putPack(pack, pack.ids);
-    this.count(pack, result);
+    const sending = this.options.destination.putPack(pack, pack.ids);
+    this.underWay.add(sending);
+    try {
+      this.count(pack, await sending);
+    } finally {
+      this.underWay.delete(sending);
+    }
   }
 
   private count({ bytes }: Packed, result: 'stored' | 'exists'): void {
@@ -309,6 +321,7 @@ export class Upload {
       await work();
     } catch (error) {
       this.failed = true;
+      await settledWithin(this.underWay, FINISHING_MS);
       this.options.fail(error);
     }
   }
@@ -330,6 +343,16 @@ function framesOf({ bytes, frames }: LoosePack): Uint8Array[] {
     found.push(bytes.subarray(offset, offset + (frames[i + 1] as number)));
   }
   return found;
+}
+
+/** Resolves when all have ended, however they did, or after `ms`. */
+async function settledWithin(promises: Iterable<Promise<unknown>>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([Promise.allSettled(promises), late]);
+  clearTimeout(timer);
 }
 
 function isMissing(error: unknown): error is ArchiveError {
