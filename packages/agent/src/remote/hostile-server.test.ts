@@ -104,7 +104,7 @@ describe('a server that lies to its devices', () => {
 
   function connect(): ArchiveEndpoint {
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const retry = { time: { now: () => 0, sleep: async () => {} }, random: () => 1, patienceMs: 0 };
+    const retry = { time: { ticks: () => 0, sleep: async () => {} }, random: () => 1, patienceMs: 0 };
     const authority = createRemoteClient({ base, transport, tokens: null, retry });
     return createRemoteEndpoint({ archiveId: ARCHIVE, authority, transport, retry, now: () => 0, destination: null });
   }
