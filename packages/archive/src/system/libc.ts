@@ -66,6 +66,10 @@ function signatures(darwin: boolean): { readonly [name: string]: string } {
       'int fsetxattr(int fd, void *name, void *value, uint64_t size, int flags)',
       'int fsetxattr(int fd, void *name, void *value, uint64_t size, uint32_t position, int options)',
     ),
+    // Linux only: through `/proc/self/fd/N`, which names the thing itself and is to be followed
+    listHeld: 'int64_t listxattr(void *path, void *list, uint64_t size)',
+    getHeld: 'int64_t getxattr(void *path, void *name, void *value, uint64_t size)',
+    setHeld: 'int setxattr(void *path, void *name, void *value, uint64_t size, int flags)',
     remove: xattr('int lremovexattr(void *path, void *name)', 'int removexattr(void *path, void *name, int options)'),
   };
 }

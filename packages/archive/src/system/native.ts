@@ -78,8 +78,8 @@ export function xattrsFd(fd: number): readonly Xattr[] | 'unsupported' {
 function readXattrs(
   at: Buffer | number,
   shown: Uint8Array | number,
-  list: 'list' | 'flist',
-  get: 'get' | 'fget',
+  list: 'list' | 'flist' | 'listHeld',
+  get: 'get' | 'fget' | 'getHeld',
 ): readonly Xattr[] | 'unsupported' {
   const names = readNames(at, shown, list);
   if (names === 'unsupported' || names.length === 0) return names === 'unsupported' ? names : NO_XATTRS;
@@ -91,7 +91,11 @@ function readXattrs(
   return found.sort((a, b) => Buffer.compare(a[0], b[0]));
 }
 
-function readNames(at: Buffer | number, shown: Uint8Array | number, list: 'list' | 'flist'): Buffer[] | 'unsupported' {
+function readNames(
+  at: Buffer | number,
+  shown: Uint8Array | number,
+  list: 'list' | 'flist' | 'listHeld',
+): Buffer[] | 'unsupported' {
   const options = bind().platform.darwin ? [list === 'list' ? XATTR_NOFOLLOW : 0] : [];
   const listing = call(list);
   // Nearly no file has any: asking for the length alone takes half as long.
@@ -119,7 +123,12 @@ function splitNames(list: Buffer): Buffer[] {
 }
 
 /** `null` when the attribute went away between the two calls. */
-function readValue(at: Buffer | number, shown: Uint8Array | number, name: Buffer, get: 'get' | 'fget'): Buffer | null {
+function readValue(
+  at: Buffer | number,
+  shown: Uint8Array | number,
+  name: Buffer,
+  get: 'get' | 'fget' | 'getHeld',
+): Buffer | null {
   const options = bind().platform.darwin ? [0, get === 'get' ? XATTR_NOFOLLOW : 0] : [];
   const getting = call(get);
   valueScratch ??= Buffer.alloc(XATTR_SCRATCH);
@@ -217,6 +226,30 @@ export function extents(fd: number, size: number): Extent[] | 'unsupported' {
   }
   return found;
 }
+
+/**
+ * Whatever stands behind a descriptor that was opened with O_PATH (Linux), also a link or a FIFO: the thing itself, wherever its name
+ * leads meanwhile. Node's `chmodSync` and `chownSync` take this path too.
+ */
+export const heldPath = (fd: number): string => `/proc/self/fd/${fd}`;
+
+export function setTimesHeld(fd: number, atime: Time | null, mtime: Time): Done {
+  if (!platform) return 'unsupported';
+  writeTime(0, atime, platform.omit);
+  writeTime(16, mtime, platform.omit);
+  return done(call('utimensat')(platform.atFdCwd, heldPointer(fd), timesBytes, 0), 'utimensat', fd);
+}
+
+export function setXattrHeld(fd: number, name: Uint8Array, value: Uint8Array): Done {
+  const set = call('setHeld');
+  return done(set(heldPointer(fd), namePointer(name), nonEmpty(value), value.length, 0), 'setxattr', fd);
+}
+
+export function xattrsHeld(fd: number): readonly Xattr[] | 'unsupported' {
+  return readXattrs(heldPointer(fd), fd, 'listHeld', 'getHeld');
+}
+
+const heldPointer = (fd: number): Buffer => pathPointer(Buffer.from(heldPath(fd)));
 
 const LINUX_CALLS = { x64: { mknodat: 259, renameat2: 316 }, arm64: { mknodat: 33, renameat2: 276 } } as const;
 

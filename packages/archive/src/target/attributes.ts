@@ -6,6 +6,7 @@
  */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   fchmodSync,
@@ -17,18 +18,23 @@ import {
   lutimesSync,
   openSync,
   type PathLike,
+  utimesSync,
 } from 'node:fs';
 import { equalBytes } from '../format/ids.ts';
 import {
   type Done,
+  heldPath,
   O_PATH,
   setTimes,
   setTimesFd,
+  setTimesHeld,
   setXattr,
   setXattrFd,
+  setXattrHeld,
   type Xattr,
   xattrs,
   xattrsFd,
+  xattrsHeld,
 } from '../system/native.ts';
 import type { Attributes, FileType, Lack, Time } from './file-target.ts';
 
@@ -53,6 +59,17 @@ export const DESCRIPTOR_GRIP: Grip<number> = {
   xattrs: xattrsFd,
   setTimes: (fd, mtime) => setTimesFd(fd, null, mtime),
   setRoundedTimes: (fd, seconds) => futimesSync(fd, seconds, seconds),
+  stat: (fd) => fstatSync(fd, { bigint: true }),
+};
+
+/** For what cannot be opened to be written: a descriptor that only names it (O_PATH). */
+export const HELD_GRIP: Grip<number> = {
+  chown: (fd, uid, gid) => chownSync(heldPath(fd), uid, gid),
+  chmod: (fd, mode) => chmodSync(heldPath(fd), mode),
+  setXattr: setXattrHeld,
+  xattrs: xattrsHeld,
+  setTimes: (fd, mtime) => setTimesHeld(fd, null, mtime),
+  setRoundedTimes: (fd, seconds) => utimesSync(heldPath(fd), seconds, seconds),
   stat: (fd) => fstatSync(fd, { bigint: true }),
 };
 

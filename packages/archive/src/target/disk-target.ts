@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type BigIntStats,
   constants,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -22,7 +23,7 @@ import {
 } from 'node:fs';
 import { problemOfName } from '../format/tree-entry.ts';
 import { closeAt, makeFifo, makeNode, O_PATH, openAt, renameAt, splitDevice } from '../system/native.ts';
-import { createAttributeSetter, DESCRIPTOR_GRIP, PATH_GRIP } from './attributes.ts';
+import { createAttributeSetter, DESCRIPTOR_GRIP, HELD_GRIP, PATH_GRIP } from './attributes.ts';
 import type {
   Attributes,
   FileTarget,
@@ -193,11 +194,20 @@ class DiskTarget implements FileTarget {
   }
 
   setAttributes(directory: TargetDirectory, name: Uint8Array, type: FileType, attributes: Attributes): Lack[] {
-    const path = this.at(directory, name);
-    const found = foundOf(lstatSync(path, { bigint: true }));
-    if (found.type !== type)
-      throw systemError('EINVAL', `set attributes of a ${type}, which is a ${found.type},`, name);
-    return this.setter.set(PATH_GRIP, path, type, attributes);
+    const descriptor = this.places.descriptor(directory as DiskDirectory);
+    if (descriptor === null) {
+      const path = this.at(directory, name);
+      requireType(lstatSync(path, { bigint: true }), type, name);
+      return this.setter.set(PATH_GRIP, path, type, attributes);
+    }
+    // Held from the look to the last attribute: another thing that takes its name meanwhile gets none of them
+    const held = openAt(descriptor, this.checked(name), O_PATH | constants.O_NOFOLLOW, 0);
+    try {
+      requireType(fstatSync(held, { bigint: true }), type, name);
+      return this.setter.set(HELD_GRIP, held, type, attributes);
+    } finally {
+      closeAt(held);
+    }
   }
 
   setDirectoryAttributes(directory: TargetDirectory, attributes: Attributes): Lack[] {
@@ -282,6 +292,11 @@ function moveUnlessTaken(source: PathLike, target: PathLike): boolean {
   if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return false;
   renameSync(source, target);
   return true;
+}
+
+function requireType(stat: BigIntStats, type: FileType, name: Uint8Array): void {
+  const found = typeOf(stat);
+  if (found !== type) throw systemError('EINVAL', `set attributes of a ${type}, which is a ${found},`, name);
 }
 
 function foundOf(stat: BigIntStats): Found {
