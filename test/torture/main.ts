@@ -1,5 +1,6 @@
 /**
  * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--keep]`
+ * `npm run torture -- --fuzz [--seed S] [--minutes N]`: see fuzz.ts
  *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
  * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
@@ -14,6 +15,11 @@ import { type CampaignEvent, inWorlds, planCampaign, ROUNDS, runWorld, type Worl
 import { MOMENTS } from './rounds/moments.ts';
 import { Random } from './support/random.ts';
 import { Tally } from './support/tally.ts';
+
+if (process.argv.includes('--fuzz')) {
+  await import('./fuzz.ts');
+  process.exit();
+}
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { route } from './route.ts';
-import { hash32, hex, id16, keyLevel, password, publicKey, recipient, text } from './schemas.ts';
+import { hash32, hex, id16, keyLevel, password, publicKey, recipient, storable, text } from './schemas.ts';
 
 /** What a program may know and do before it has any credential. */
 
@@ -108,7 +108,7 @@ export const enrolmentRoutes = {
     permission: 'public',
     summary: 'Make this machine a device of a user; the answer holds its credential.',
     body: z.object({
-      registrationKey: z.string().max(64),
+      registrationKey: storable(64),
       username: text(255),
       password,
       /** A password of the user's own, which takes the place of `password`; owed where that one is for one time. */

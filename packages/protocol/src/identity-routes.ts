@@ -3,7 +3,7 @@ import { deviceStatus } from './device-settings.ts';
 import { operatingSystem } from './enrolment-routes.ts';
 import { PERMISSIONS, type PermissionId } from './permissions.ts';
 import { route } from './route.ts';
-import { hash32, id16, keyLevel, ms, password, text } from './schemas.ts';
+import { hash32, id16, keyLevel, ms, password, storable, text } from './schemas.ts';
 
 /** People and what administrators do with them: sign-in, users, roles, devices, the organization, the audit log. */
 
@@ -42,7 +42,7 @@ export type Device = z.infer<typeof device>;
 
 const page = z.object({
   /** The `next` of the page before. */
-  after: z.string().max(512).optional(),
+  after: storable(512).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().nullable() });

@@ -12,7 +12,10 @@ export const publicKey = hex(32);
 export const signature = hex(64);
 
 export const ms = z.int().nonnegative();
-export const text = (max: number) => z.string().trim().min(1).max(max);
+/** Without zero bytes, which not every database keeps. */
+const NO_ZERO = /^[^\0]*$/;
+export const storable = (max: number) => z.string().max(max).regex(NO_ZERO, 'must not hold a zero byte');
+export const text = (max: number) => z.string().trim().min(1).max(max).regex(NO_ZERO, 'must not hold a zero byte');
 
 /** An age hybrid recipient (format §2.2); classical ones are refused because one would give up what hybrids protect. */
 export const recipient = z

@@ -2,7 +2,13 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { addErrorReplies, type NotFound, refuseConnection, replyWithError } from './error-replies.ts';
+import {
+  addErrorReplies,
+  type NotFound,
+  refuseConnection,
+  refuseExpectation,
+  replyWithError,
+} from './error-replies.ts';
 import { addOctetParser } from './register.ts';
 
 export type Tls = { readonly cert: string; readonly key: string };
@@ -33,6 +39,7 @@ export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('principal', null);
   addErrorReplies(app, options.notFound);
+  app.server.on('checkExpectation', refuseExpectation);
   addOctetParser(app);
   refuseWhileClosing(app);
   return app;

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorEnvelope, ProtocolError } from '@holdfast/protocol/errors.ts';
 import { isOctets } from '@holdfast/protocol/route.ts';
@@ -35,6 +35,25 @@ export function refuseConnection(cause: Error & { readonly code?: string }, sock
   ];
   if (socket.writable) socket.write(`${headers.join('\r\n')}\r\n\r\n${body}`);
   socket.destroy(cause);
+}
+
+export function refuseSlowBody(socket: Socket): void {
+  refuseConnection(Object.assign(new Error('the body takes too long'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+}
+
+/** Node would refuse it without our envelope (`checkExpectation`). */
+export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const error = new ProtocolError('invalid_request', {
+    message: 'The Expect header asks for what this server does not do: send 100-continue or none.',
+  });
+  const body = JSON.stringify(error.toEnvelope());
+  const length = Buffer.byteLength(body);
+  response.writeHead(error.status, {
+    'content-type': 'application/json',
+    'content-length': length,
+    connection: 'close',
+  });
+  response.end(body);
 }
 
 function asBrokenRequest(cause: Error & { readonly code?: string }): ProtocolError {

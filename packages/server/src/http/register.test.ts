@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { createClient } from '@holdfast/protocol/client.ts';
@@ -200,6 +200,13 @@ describe('whatever is sent, the answer is the envelope with advice that fits', (
     ],
     ['broken JSON', post(json, '{'), 400, 'invalid_request', /no valid JSON/],
     ['no JSON at all', post(json, ''), 400, 'invalid_request', /there is no body/],
+    [
+      'an expectation that nobody meets',
+      `GET /note HTTP/1.1\r\n${host}expect: the impossible\r\n\r\n`,
+      400,
+      'invalid_request',
+      /Expect/,
+    ],
     ['too much JSON', post(json, large), 413, 'body_too_large', /data\.max/],
     ['what is no HTTP', 'hello\r\n\r\n', 400, 'invalid_request', /no HTTP request/],
     [
@@ -225,4 +232,17 @@ describe('whatever is sent, the answer is the envelope with advice that fits', (
       if (code === 'body_too_large') assert.deepEqual(error.data, { max: JSON_BODY_MAX });
     });
   }
+});
+
+test('a body that does not come is not waited for longer than a while', async () => {
+  const slow = createApp({ log: pino({ level: 'silent' }) });
+  const authorize = async () => ({ kind: 'nobody' }) as const;
+  registerRoutes(slow, [serve(reverse, async ({ body }) => body)], { authorize, bodyMs: 20 });
+  await slow.listen({ port: 0, host: '127.0.0.1' });
+  const socket = connect((slow.server.address() as AddressInfo).port, '127.0.0.1');
+  socket.write(
+    'PUT /reverse HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 5\r\n\r\nab',
+  );
+  assert.match(await text(socket), /^HTTP\/1\.1 503 .*"code":"busy".*"retryable":true/s);
+  await slow.close();
 });

@@ -21,6 +21,7 @@ import {
   type Route,
 } from '@holdfast/protocol/route.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { refuseSlowBody } from './error-replies.ts';
 import type { Principal, PrincipalOf } from './principal.ts';
 
 export type Call<R extends Route> = {
@@ -76,10 +77,13 @@ declare module 'fastify' {
 /** JSON bodies are small by nature; whatever is large is octets with a limit of its own. */
 export const JSON_BODY_MAX = 256 * 1024;
 
+/** Whoever sends a small body for longer holds a connection for nothing. Streams are large, and have only their line's pace to keep. */
+const BODY_MS = 60_000;
+
 export function registerRoutes(
   app: FastifyInstance,
   routes: readonly ServedRoute[],
-  options: { authorize: Authorize },
+  options: { authorize: Authorize; bodyMs?: number },
 ): void {
   for (const { route, handle } of routes) {
     const { response } = route;
@@ -95,12 +99,21 @@ export function registerRoutes(
         ...(route.body && !isOctets(route.body) && { body: route.body }),
         ...(json && { response: { 200: response } }),
       },
-      onRequest: async (request) => {
+      onRequest: async (request, reply) => {
         request.principal = await options.authorize(route, request);
+        if (!(isOctets(route.body) && route.body.stream)) limitBodyTime(request, reply, options.bodyMs ?? BODY_MS);
       },
       handler: async (request, reply) => answer(route, await handle(callOf(request, reply)), reply),
     });
   }
+}
+
+function limitBodyTime({ raw }: FastifyRequest, reply: FastifyReply, ms: number): void {
+  const timer = setTimeout(() => {
+    if (!raw.complete) refuseSlowBody(raw.socket);
+  }, ms);
+  timer.unref();
+  reply.raw.once('close', () => clearTimeout(timer));
 }
 
 function callOf(request: FastifyRequest, reply: FastifyReply): Call<Route> {

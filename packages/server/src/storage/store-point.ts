@@ -63,15 +63,26 @@ export class StorePoints {
     throw new ProtocolError('archive_unknown');
   }
 
+  /** Where the archive lies, or will. */
+  async placeOf(archiveHex: string): Promise<StorePoint> {
+    return (await this.findIfThere(archiveHex))?.point ?? this.points[0];
+  }
+
   async findOrMake(archiveHex: string): Promise<{ point: StorePoint; archive: Archive }> {
-    try {
-      return await this.find(archiveHex);
-    } catch (error) {
-      if (!(error instanceof ProtocolError && error.code === 'archive_unknown')) throw error;
-    }
+    const found = await this.findIfThere(archiveHex);
+    if (found !== null) return found;
     const [point] = this.points;
     const archive = await point.index.write((on) => ensureArchive(on, Uint8Array.fromHex(archiveHex)));
     return this.remember(archiveHex, { point, archive });
+  }
+
+  private async findIfThere(archiveHex: string): Promise<{ point: StorePoint; archive: Archive } | null> {
+    try {
+      return await this.find(archiveHex);
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'archive_unknown') return null;
+      throw error;
+    }
   }
 
   private remember<F extends { point: StorePoint; archive: Archive }>(archiveHex: string, found: F): F {

@@ -1,5 +1,6 @@
 // Lists of snapshots and tombstones; key files, identity wraps and device lists.
 
+import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import { deviceListName, identityName, keyFileName } from '@holdfast/archive/store/layout.ts';
 import { storageRoutes as routes } from '@holdfast/protocol/storage-routes.ts';
 import { OctetReply, type ServedRoute } from '../../http/register.ts';
@@ -10,6 +11,12 @@ import { onRoute, type RouteContext } from './context.ts';
 export function objectRoutes(context: RouteContext): ServedRoute[] {
   const { points } = context;
   const on = onRoute(context);
+  /** The object before the archive's row: what is refused makes no archive. */
+  const add = async (archive: string, put: (blobs: BlobStore, archiveId: Uint8Array) => Promise<void>) => {
+    const { blobs } = await points.placeOf(archive);
+    await put(blobs, Uint8Array.fromHex(archive));
+    await points.findOrMake(archive);
+  };
   return [
     on(routes.snapshots, async ({ params }) => {
       const { point, archive } = await points.find(params.archive);
@@ -32,8 +39,7 @@ export function objectRoutes(context: RouteContext): ServedRoute[] {
     }),
 
     on(routes.putKeyFile, async ({ params, body }) => {
-      const { point, archive } = await points.findOrMake(params.archive);
-      await putKeyFile(point.blobs, archive.id, params.name, body);
+      await add(params.archive, (blobs, archiveId) => putKeyFile(blobs, archiveId, params.name, body));
       return undefined;
     }),
 
@@ -48,8 +54,7 @@ export function objectRoutes(context: RouteContext): ServedRoute[] {
     }),
 
     on(routes.putIdentityWrap, async ({ params, body }) => {
-      const { point, archive } = await points.findOrMake(params.archive);
-      await putIdentityWrap(point.blobs, archive.id, params.name, body);
+      await add(params.archive, (blobs, archiveId) => putIdentityWrap(blobs, archiveId, params.name, body));
       return undefined;
     }),
 
@@ -64,8 +69,7 @@ export function objectRoutes(context: RouteContext): ServedRoute[] {
     }),
 
     on(routes.putDeviceList, async ({ params, body }) => {
-      const { point, archive } = await points.findOrMake(params.archive);
-      await putDeviceList(point.blobs, archive.id, Number(params.counter), body);
+      await add(params.archive, (blobs, archiveId) => putDeviceList(blobs, archiveId, Number(params.counter), body));
       return undefined;
     }),
   ];
