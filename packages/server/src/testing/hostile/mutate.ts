@@ -40,7 +40,7 @@ const NASTY: readonly unknown[] = [
   -1,
   0.5,
   1e308,
-  new Raw("9007199254740993"),
+  new Raw('9007199254740993'),
   new Raw('1e999'),
   new Raw('-0'),
   new Raw('NaN'),
