@@ -11,7 +11,7 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { storageRoutes } from '@holdfast/protocol/storage-routes.ts';
 import { decodeObjects, type WireObject } from '@holdfast/protocol/storage-wire.ts';
 import { RemoteSession } from './remote-session.ts';
-import { createStorageCall, type StorageCallOptions } from './storage-call.ts';
+import { createStorageCall, type StorageCall, type StorageCallOptions } from './storage-call.ts';
 import { inPortWords } from './wire-errors.ts';
 
 /**
@@ -26,10 +26,12 @@ import { inPortWords } from './wire-errors.ts';
  */
 export type RemoteEndpointOptions = StorageCallOptions & { readonly archiveId: Uint8Array };
 
-export function createRemoteEndpoint(options: RemoteEndpointOptions): ArchiveEndpoint {
-  const { archiveId } = options;
+export const createRemoteEndpoint = (options: RemoteEndpointOptions): ArchiveEndpoint =>
+  endpointOver(options.archiveId, createStorageCall(options));
+
+/** The same over any way to call the routes of a storage. */
+export function endpointOver(archiveId: Uint8Array, call: StorageCall): ArchiveEndpoint {
   const archive = toHex(archiveId);
-  const call = createStorageCall(options);
 
   /** An archive that no storage has seen yet is an empty one. */
   async function listing(route: ListRoute, signal?: AbortSignal): Promise<WireObject[]> {

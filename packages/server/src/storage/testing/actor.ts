@@ -56,6 +56,7 @@ export class Actor<T> {
   }
 
   private async stop(): Promise<void> {
+    if (this.isKilled) throw new Killed();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.go = resolve;
     this.arrived.resolve();
@@ -64,8 +65,11 @@ export class Actor<T> {
   }
 }
 
-/** A run of maintenance that stops before each question to the index, each transaction and each read or deletion of an object. */
-export function steppedRun(point: StorePoint, archive: Archive, stop: () => Promise<void>): Run {
+/**
+ * A store point on which whoever works stops before each question to the index, each transaction, and each object that is read,
+ * written or deleted.
+ */
+export function steppedPoint(point: StorePoint, stop: () => Promise<void>): StorePoint {
   const stepped =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
@@ -84,13 +88,26 @@ export function steppedRun(point: StorePoint, archive: Archive, stop: () => Prom
     stat: (name) => point.blobs.stat(name),
     list: (prefix, options) => point.blobs.list(prefix, options),
     delete: stepped((name) => point.blobs.delete(name)),
-    writer: () => point.blobs.writer(),
+    writer: async () => {
+      const writer = await point.blobs.writer();
+      return {
+        write: (chunk) => writer.write(chunk),
+        commit: stepped((name, options) => writer.commit(name, options)),
+        abort: () => writer.abort(),
+      };
+    },
   };
+  return { ...point, index, blobs };
+}
+
+/** A run of maintenance on such a point, in no lane. */
+export function steppedRun(point: StorePoint, archive: Archive, stop: () => Promise<void>): Run {
+  const stepped = steppedPoint(point, stop);
   return {
-    point: { ...point, index, blobs },
+    point: stepped,
     archive,
     signal: undefined,
     emit: () => {},
-    step: (work) => index.write(work),
+    step: (work) => stepped.index.write(work),
   };
 }

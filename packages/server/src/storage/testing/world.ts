@@ -4,36 +4,22 @@
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { folderPrefix, packName } from '@holdfast/archive/store/layout.ts';
 import type { Archive } from '../index/archives.ts';
-import { findCollection, saveCollection } from '../index/jobs.ts';
 import type { Index } from '../index/open-index.ts';
 import { renewSession, type Session } from '../index/sessions.ts';
-import { committedSnapshots, updateSnapshot } from '../index/snapshots.ts';
+import { updateSnapshot } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
 import { removeSnapshotObjects } from '../ingest/commit-snapshot.ts';
-import {
-  collect,
-  deletePacks,
-  deleteRows,
-  markAndCondemn,
-  rescue,
-  uncondemnMarked,
-  waitForOlderSessions,
-} from '../maintenance/collect.ts';
+import { collect } from '../maintenance/collect.ts';
 import { compact } from '../maintenance/compact.ts';
-import { markReachable, newMarks } from '../maintenance/mark.ts';
 import { reconcile } from '../maintenance/reconcile.ts';
-import type { Run } from '../maintenance/run.ts';
-import { TreeTables } from '../maintenance/tree-tables.ts';
 import { Actor, steppedRun } from './actor.ts';
+import { type Clause, CutCollect } from './cut-collect.ts';
 import { Device } from './device.ts';
 import { type FrameSpec, id } from './made.ts';
 import { HOUR, type TestPoint, testArchive, testPoint } from './test-point.ts';
 
-/**
- * One clause of the protocol that the test leaves out; the storage itself has no such switch. `none` runs collect as it
- * is, `nothing` runs the test's own sequence of its stages with all of them.
- */
-export type LeftOut = 'none' | 'nothing' | 'wait' | 'rescue' | 'rescue from trees' | 'hiding';
+/** `none` runs collect as it is, everything else the test's own sequence of its stages (cut-collect.ts). */
+export type LeftOut = 'none' | 'nothing' | Clause;
 
 type Random = (below: number) => number;
 
@@ -84,10 +70,9 @@ export class World {
   private readonly links = new Map<string, readonly Uint8Array[]>();
   private readonly kept: Kept[] = [];
   private readonly restores: Restore[] = [];
+  private readonly cut: CutCollect | null;
   private collecting: Actor<unknown> | null = null;
   private snapshots = 0;
-  private sessionsBeforeRaise: Session[] = [];
-  private readonly openSessions: Session[] = [];
 
   static async make(seed: number, leftOut: LeftOut = 'none', index?: Index): Promise<World> {
     const point = await testPoint(index ? { index } : {});
@@ -99,6 +84,7 @@ export class World {
     this.archive = archive;
     this.chance = random(seed);
     this.leftOut = leftOut;
+    this.cut = leftOut === 'none' ? null : new CutCollect(leftOut);
     this.agents = [7, 8, 9].map((n) => ({ device: new Device(point, archive, n), cache: [], backup: null }));
   }
 
@@ -148,13 +134,8 @@ export class World {
 
   private async open(device: Device): Promise<Session> {
     const session = await device.open();
-    this.openSessions.push(session);
-    if (this.leftOut !== 'hiding') return session;
-    // Nothing is condemned in an epoch up to 0, so such a session sees everything; who began before the raise is kept here.
-    await this.point.index.write((on) =>
-      on.db.updateTable('sessions').set({ epoch: 0 }).where('number', '=', session.number).execute(),
-    );
-    return { ...session, epoch: 0 };
+    await this.cut?.opened(this.point.index, session.id);
+    return session;
   }
 
   private async beginBackup(agent: Agent): Promise<Backup> {
@@ -252,66 +233,12 @@ export class World {
   }
 
   private async collectSome(): Promise<void> {
-    this.collecting ??= new Actor((stop) => this.collectOnce(steppedRun(this.point, this.archive, stop)));
+    this.collecting ??= new Actor((stop) => {
+      const run = steppedRun(this.point, this.archive, stop);
+      return this.cut === null ? collect(run) : this.cut.run(run);
+    });
     for (let n = 1 + this.chance(16); n > 0 && !this.collecting.over; n--) await this.collecting.step();
     if (this.collecting.over) this.collecting = null;
-  }
-
-  private async collectOnce(run: Run): Promise<unknown> {
-    if (this.leftOut === 'none') return collect(run);
-    const result = { condemned: 0, rescued: 0, deleted: 0, deletedBytes: 0, deletedPacks: 0 };
-    let stage = (await run.point.index.read((on) => findCollection(on, run.archive.number)))?.stage ?? 'mark';
-    if (stage === 'mark') {
-      if (!(await markAndCondemn(run, result))) return deletePacks(run, result);
-      this.sessionsBeforeRaise = [...this.openSessions];
-      stage = 'wait';
-    }
-    if (stage === 'wait' && !(await this.mayGoOn(run))) return null;
-    await this.rescueWhatIsLeftIn(run, result);
-    await deleteRows(run, result);
-    return deletePacks(run, result);
-  }
-
-  private async mayGoOn(run: Run): Promise<boolean> {
-    if (this.leftOut !== 'wait' && this.leftOut !== 'hiding') return (await waitForOlderSessions(run)) === 0;
-    if (this.leftOut === 'hiding' && (await this.anyOpen(this.sessionsBeforeRaise))) return false;
-    await this.setStage(run, 'rescue');
-    return true;
-  }
-
-  private async anyOpen(sessions: readonly Session[]): Promise<boolean> {
-    const numbers = sessions.map(({ number }) => number);
-    const silentSince = this.point.now() - HOUR;
-    const rows = await this.point.index.read((on) =>
-      on.db
-        .selectFrom('sessions')
-        .select('number')
-        .where('number', 'in', numbers)
-        .where('ended', 'is', null)
-        .where('renewed', '>', silentSince)
-        .execute(),
-    );
-    return rows.length > 0;
-  }
-
-  private async rescueWhatIsLeftIn(run: Run, result: Parameters<typeof rescue>[1]): Promise<void> {
-    const collection = await run.point.index.read((on) => findCollection(on, run.archive.number));
-    if (collection?.stage === 'delete') return;
-    if (this.leftOut === 'rescue') return this.setStage(run, 'delete');
-    if (this.leftOut !== 'rescue from trees') return rescue(run, result);
-    const marks = newMarks(run);
-    for (const { root } of await run.point.index.read((on) => committedSnapshots(on, run.archive.number)))
-      marks.add(root);
-    await markReachable(run, new TreeTables(run.point, run.archive), marks);
-    await uncondemnMarked(run, collection?.target ?? 0, marks);
-    return this.setStage(run, 'delete');
-  }
-
-  private setStage(run: Run, stage: string): Promise<void> {
-    return run.step(async (on) => {
-      const collection = await findCollection(on, run.archive.number);
-      if (collection !== null) await saveCollection(on, { ...collection, stage });
-    });
   }
 
   /** The oracle: everything that a snapshot or a running restore reaches has a location in a pack that is there. */
