@@ -13,6 +13,7 @@ import { onBothDatabases } from '../database/testing/both.ts';
 import { ServerError } from '../errors.ts';
 import { findArchive } from './index/archives.ts';
 import { openIndex } from './index/open-index.ts';
+import { indexWarnings } from './index/troubles.ts';
 import { createStorage, reindex } from './storage.ts';
 import { Device } from './testing/device.ts';
 import { type FrameSpec, id } from './testing/made.ts';
@@ -136,6 +137,7 @@ onBothDatabases('an index', (fresh) => {
     await reindex({ ...testPorts(clock), point, onEvent: (e) => e.kind === 'alert' && alerts.push(e.alert) });
     assert.deepEqual(alerts, ['chunks_lost', 'index_rebuilt']);
     await onSite(anew, blobs, async (site) => {
+      assert.deepEqual(await site.point.index.read(indexWarnings), ['maintenance_held', 'chunks_lost']);
       const all = ['a', 't', 'u', 'b', 'v'].map(id);
       assert.deepEqual(await site.present(...all), [false, false, false, true, true]);
       await site.backUp([data('a')]);

@@ -8,6 +8,9 @@
 //   markLost     locations turn out bad, in one transaction
 //   spreading    maintenance/spread-loss.ts finds the trees above, in steps
 //   heal         within the transaction that stores an id again
+//
+// An id that is *dangling* is only linked by trees that came without a row, as a crash leaves them. Nobody was told that they are stored,
+// so it is no loss to anybody, unless a snapshot turns out to need it.
 
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { sql } from 'kysely';
@@ -24,6 +27,7 @@ const LINK_COLUMNS = [
 ] as const;
 
 export type LossReason = 'damaged' | 'missing' | 'reported' | 'dangling';
+const DANGLING: LossReason = 'dangling';
 
 /** Locations that are bad. Returns the prefixes of ids that are lost by it, and were not before. */
 export async function markLost(
@@ -92,6 +96,24 @@ export async function setSpread(on: On, archive: number, prefixes: readonly Uint
       and prefix in (select prefix from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(prefixes))})`.execute(
     on.db,
   );
+}
+
+/** Snapshots need what these led to: from now on what is dangling counts as missing. */
+export async function missDangling({ db }: On, archive: number): Promise<void> {
+  const missing: LossReason = 'missing';
+  await db
+    .updateTable('lost')
+    .set({ reason: missing })
+    .where('archive', '=', archive)
+    .where('reason', '=', DANGLING)
+    .execute();
+}
+
+/** Is anything lost that somebody may miss? In `archive`, or anywhere. */
+export async function isAnythingMissed({ db }: On, archive: number | null): Promise<boolean> {
+  const missed = db.selectFrom('lost').select('archive').where('reason', '<>', DANGLING).limit(1);
+  const row = await (archive === null ? missed : missed.where('archive', '=', archive)).executeTakeFirst();
+  return row !== undefined;
 }
 
 export type LossLink = { readonly child: Uint8Array; readonly parent: Uint8Array };

@@ -2,6 +2,7 @@
 // asks how the server is gets an answer without a search, also about what a command beside the server has found.
 
 import type { Warning } from '@holdfast/protocol/warnings.ts';
+import { isAnythingMissed } from './lost.ts';
 import type { On } from './open-index.ts';
 import type { Trouble } from './tables.ts';
 
@@ -31,13 +32,14 @@ export async function conclude(
 }
 
 /** Of all archives. Each question is answered from the end of an index. */
-export async function indexWarnings({ db }: On): Promise<Warning[]> {
-  const lost = await db.selectFrom('lost').select('archive').limit(1).executeTakeFirst();
+export async function indexWarnings(on: On): Promise<Warning[]> {
+  const { db } = on;
+  const isLost = await isAnythingMissed(on, null);
   const held = await db.selectFrom('archives').select('number').where('suspended', '=', 1).limit(1).executeTakeFirst();
   const troubles = await db.selectFrom('troubles').select('code').distinct().execute();
   return [
     ...(held === undefined ? [] : (['maintenance_held'] as const)),
-    ...(lost === undefined ? [] : (['chunks_lost'] as const)),
+    ...(isLost ? (['chunks_lost'] as const) : []),
     ...troubles.map(({ code }) => code),
   ];
 }

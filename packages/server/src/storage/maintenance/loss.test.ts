@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { snapshotName } from '@holdfast/archive/store/layout.ts';
 import fc from 'fast-check';
+import { hasLosses } from '../index/lost.ts';
 import { announcePack } from '../index/packs.ts';
 import { PACK_STATE } from '../index/tables.ts';
+import { indexWarnings } from '../index/troubles.ts';
 import { reportLost } from '../reads/questions.ts';
 import { id, makePack } from '../testing/made.ts';
 import { Site } from '../testing/site.ts';
@@ -123,6 +125,19 @@ describe('reconcile', () => {
     assert.deepEqual(await site.present(id('d'), id('e'), id('a')), [false, false, true]);
     await site.backUp([data('gone')]);
     assert.deepEqual(await site.present(id('d'), id('e')), [true, true]);
+  });
+
+  test('calls nothing lost that only an upload linked which a crash cut off: nobody was told that it is stored', async () => {
+    const { site } = await backedUp();
+    const dangling = makePack(site.archive.id, [tree('d', 'a', 'gone')]);
+    await site.blobs.put(site.name(dangling.id), dangling.bytes);
+    await site.maintain('reconcile');
+    assert.deepEqual(site.alerts, []);
+    assert.deepEqual(await site.point.index.read(indexWarnings), []);
+    assert.deepEqual(await site.present(id('d')), [false]);
+    await site.laterBy();
+    await site.maintain('collect');
+    assert.equal(await site.point.index.read((on) => hasLosses(on, site.archive.number)), false);
   });
 
   test('marks what a vanished pack held as lost with every tree above it, until it is stored again', async () => {

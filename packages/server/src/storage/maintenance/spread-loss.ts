@@ -4,18 +4,25 @@
 //   go through the tables of the tree packs, oldest first: children mostly come before their parents
 //     a tree that links one of them is above a loss; it becomes one of them
 //   until a pass finds none
-//   in the last step: no pack has come since the pass began, else go through the new ones as well
+//   in the last step: no pack has come since the pass began, else go through the new ones as well; whose snapshots are they
 //
 // A pack whose links were checked before a loss and that gets its rows after it is checked again by its ingest.
 
 import { ID_LENGTH, toHex } from '@holdfast/archive/format/ids.ts';
 import { type Archive, findArchive, lockArchive } from '../index/archives.ts';
 import { goodFlags, rowsOfPack } from '../index/chunks.ts';
-import { addLossLinks, type LossLink, setSpread, unspreadLosses } from '../index/lost.ts';
+import {
+  addLossLinks,
+  isAnythingMissed,
+  type LossLink,
+  missDangling,
+  setSpread,
+  unspreadLosses,
+} from '../index/lost.ts';
+import type { On } from '../index/open-index.ts';
 import type { Pack } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
 import { committedSnapshots, type Snapshot } from '../index/snapshots.ts';
-import type { StorePoint } from '../store-point.ts';
 import type { Run } from './run.ts';
 import { TreeTables } from './tree-tables.ts';
 
@@ -30,17 +37,24 @@ export async function spreadLoss(run: Run): Promise<number> {
   for (let from = 0; ; ) {
     const top = (await point.index.read((on) => findArchive(on, archive.id)))?.next_pack ?? 0;
     await climb(run, children, from);
-    const done = await run.step(async (on) => {
+    const loss = await run.step(async (on) => {
       const { next_pack } = await lockArchive(on, archive.number);
-      if (next_pack > top) return false;
-      await setSpread(on, archive.number, lost);
-      return true;
+      return next_pack > top ? null : conclusion(on, archive, lost);
     });
-    if (done) break;
+    if (loss?.isMissed) report(run, lost.length, loss.snapshots);
+    if (loss !== null) return lost.length;
     from = top - 1;
   }
-  await reportAffected(run, lost.length);
-  return lost.length;
+}
+
+type Loss = { readonly snapshots: readonly Snapshot[]; readonly isMissed: boolean };
+
+/** In one transaction, so that whoever dies in between has not forgotten whom it hits. */
+async function conclusion(on: On, archive: Archive, lost: readonly Uint8Array[]): Promise<Loss> {
+  const snapshots = await affectedSnapshots(on, archive);
+  if (snapshots.length > 0) await missDangling(on, archive.number);
+  await setSpread(on, archive.number, lost);
+  return { snapshots, isMissed: await isAnythingMissed(on, archive.number) };
 }
 
 /** All tree packs above `from`; once something is found all packs, until nothing is found any more. */
@@ -81,15 +95,13 @@ async function linksInto(run: Run, tables: TreeTables, pack: Pack, children: Set
 }
 
 /** Committed snapshots whose root is lost or above a loss. */
-async function affectedSnapshots(point: StorePoint, archive: Archive): Promise<Snapshot[]> {
-  const snapshots = await point.index.read((on) => committedSnapshots(on, archive.number));
-  const roots = Buffer.concat(snapshots.map((snapshot) => snapshot.root));
-  const good = await point.index.read((on) => goodFlags(on, archive.number, roots));
+async function affectedSnapshots(on: On, archive: Archive): Promise<Snapshot[]> {
+  const snapshots = await committedSnapshots(on, archive.number);
+  const good = await goodFlags(on, archive.number, Buffer.concat(snapshots.map((snapshot) => snapshot.root)));
   return snapshots.filter((_, i) => good[i] === 0);
 }
 
-async function reportAffected(run: Run, lost: number): Promise<void> {
-  const snapshots = await affectedSnapshots(run.point, run.archive);
+function report(run: Run, lost: number, snapshots: readonly Snapshot[]): void {
   const devices = new Set(snapshots.map(({ device }) => toHex(device)));
   const data = {
     chunks: lost,
