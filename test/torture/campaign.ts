@@ -3,7 +3,7 @@
  * through as a whole at its end: every acknowledged snapshot restores, and maintenance has nothing left to do.
  *
  * A part of the rounds are the named moments, each dealt out once: a process dies at one place of all those at which the product
- * writes, syncs, renames or changes a database (faults/named.ts).
+ * writes, syncs, renames or changes a database (faults/places.txt).
  *
  * The seed decides everything that we decide: trees, changes, kinds of rounds, steps and moments. What a moment hits, the
  * machine decides.
@@ -18,6 +18,7 @@ import { fileSystems } from './rounds/file-systems.ts';
 import { fullDisk } from './rounds/full-disk.ts';
 import { killBackup, killRestore } from './rounds/kill-agent.ts';
 import { killEnrolment, killFirstStart } from './rounds/kill-beginning.ts';
+import { killInDamage } from './rounds/kill-in-damage.ts';
 import { killRenewal } from './rounds/kill-renewal.ts';
 import { killMaintenance, killServer } from './rounds/kill-server.ts';
 import { rebuildIndex, recover, withoutServer } from './rounds/rebuild.ts';
@@ -36,6 +37,7 @@ export const ROUNDS: readonly Round[] = [
   killFirstStart,
   killEnrolment,
   killRenewal,
+  killInDamage,
   beside,
   damage,
   rebuildIndex,
@@ -133,6 +135,7 @@ const HOUR = 60 * MINUTE;
 const PAUSES = [0, 0, 0, 20 * MINUTE, 20 * MINUTE, 3 * HOUR, 26 * HOUR, 8 * 24 * HOUR];
 
 async function runRound(world: World, kind: Round, random: Random): Promise<string> {
+  world.scene = kind.name.split(':')[0] as string;
   await world.advance(random.pick(PAUSES));
   const what = await kind.run(world, random);
   await requireAcknowledged(world);
@@ -146,6 +149,7 @@ export async function requireAcknowledged(world: World): Promise<void> {
 
 /** When all that is dead has gone, nothing is left to do, and everything acknowledged restores. No server is needed for it. */
 export async function goThrough(world: World): Promise<string> {
+  world.scene = 'end';
   await world.stopServer();
   for (let i = 0; i < 2; i++) {
     world.clockMs += 26 * HOUR;

@@ -1,18 +1,21 @@
 /**
- * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--keep]`
+ * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--learn] [--keep]`
  * `npm run torture -- --fuzz [--seed S] [--minutes N]`: see fuzz.ts
  *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
  * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
  * has only the named moments whose name contains it.
  *
- * A campaign of 500 rounds or more fails also when a named moment was never reached, or when the product has a step without a
- * name. Moments that were missed are tried again after the last world.
+ * After the last world of a campaign of 500 rounds or more, named moments that were missed are tried again, and so is each place
+ * that a process came to and that stands in no line of faults/places.txt. It fails when nothing died at one of them. `--learn`
+ * does the second in any campaign, and writes what it reached to the list.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type CampaignEvent, inWorlds, planCampaign, ROUNDS, runWorld, type WorldPlan } from './campaign.ts';
-import { MOMENTS } from './rounds/moments.ts';
+import { learnPlaces, lineOf, type NamedPlace, waysTo } from './faults/named.ts';
+import { atPlace, MOMENTS } from './rounds/moments.ts';
+import type { Round } from './rounds/round.ts';
 import { Random } from './support/random.ts';
 import { Tally } from './support/tally.ts';
 
@@ -29,6 +32,7 @@ const { values } = parseArgs({
     moments: { type: 'string' },
     world: { type: 'string' },
     jobs: { type: 'string', default: String(Math.max(1, Math.min(4, availableParallelism()))) },
+    learn: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -51,14 +55,42 @@ console.log(`torture: ${values.rounds} rounds in ${plans.length} worlds, seed ${
 const tally = new Tally();
 const isLong = rounds >= LONG && values.world === undefined && values.only === undefined;
 const queue = [...wanted];
+let worlds = plans.length;
 await runQueue();
-for (let i = 0; isLong && i < TRIES; i++) {
-  const missed = inWorlds(moments.filter(isMissed), plans.length + 1 + i * 100);
-  queue.push(...missed);
-  await runQueue();
-}
+for (let i = 0; isLong && i < TRIES; i++) await runMore(moments.filter(isMissed));
+if (isLong || values.learn) await tryUnlisted();
+const found = reached();
+if (values.learn) learnPlaces([...found.values()]);
 report();
 reportMoments();
+
+async function runMore(rounds: readonly Round[]): Promise<void> {
+  const more = inWorlds(rounds, worlds + 1);
+  worlds += more.length;
+  queue.push(...more);
+  await runQueue();
+}
+
+/** Each in one scenario of its program after the other, until something has died there. */
+async function tryUnlisted(): Promise<void> {
+  for (let i = 0; ; i++) {
+    const before = reached();
+    const pending = [...tally.unlisted()].filter(([place]) => !before.has(place));
+    const ways = pending.flatMap(([place, scenes]) => waysTo(place, scenes).slice(i, i + 1));
+    if (ways.length === 0) return;
+    await runMore(ways.map(atPlace));
+  }
+}
+
+/** Of the places that stand in no line, those at which something has died, and in which scenario. */
+function reached(): ReadonlyMap<string, NamedPlace> {
+  const found = new Map<string, NamedPlace>();
+  for (const [place, scenes] of tally.unlisted()) {
+    const way = waysTo(place, scenes).find((each) => tally.hits(lineOf(each)) > 0);
+    if (way !== undefined) found.set(place, way);
+  }
+  return found;
+}
 
 async function runQueue(): Promise<void> {
   await Promise.all(Array.from({ length: whole('jobs', values.jobs) }, work));
@@ -114,10 +146,13 @@ function reportMoments(): void {
   console.log('\nnamed moments, and how often a process died there');
   for (const { name } of moments) console.log(`${String(tally.hits(name)).padStart(5)} ${name}`);
   const missed = moments.filter(isMissed);
-  const unnamed = tally.unnamed();
   console.log(`${moments.length - missed.length} of ${moments.length} were reached`);
-  for (const place of unnamed) console.log(`  without a name: ${place}`);
-  if (isLong && missed.length + unnamed.length > 0) process.exitCode = 1;
+  const unreached = [...tally.unlisted()].filter(([place]) => !found.has(place));
+  if (found.size > 0) console.log(values.learn ? 'learned' : 'reached, and not yet in places.txt');
+  for (const way of found.values()) console.log(`      ${lineOf(way)}`);
+  if (unreached.length > 0) console.log('seen, in no line, and not reached');
+  for (const [place, scenes] of unreached) console.log(`      ${place} (seen in ${[...scenes].join(', ')})`);
+  if (isLong && missed.length + unreached.length > 0) process.exitCode = 1;
 }
 
 function chosen(only: string | undefined): typeof ROUNDS {

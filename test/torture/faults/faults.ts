@@ -27,6 +27,8 @@ export type Death = {
 export type Faults = {
   /** What runs, for the names of its places. */
   readonly program?: string;
+  /** In which scenario or kind of round. */
+  readonly scene?: string;
   /** A file to which a line goes for each place that is come to, and for the death. */
   readonly witness?: string | undefined;
   /** ms that the process's clock is ahead. */

@@ -1,360 +1,84 @@
 /**
- * Every place (places.ts) at which a program is known to write, sync, rename or change its database, by the scenario in which it
- * dies there. A campaign tells of places that it came to and that stand nowhere here: a new step of the product gets its name here.
+ * The scenarios in which a program dies at a named place (places.ts), and the places of each: places.txt, a line for each, which
+ * a campaign with `--learn` keeps. A step that the product gains needs no line: a campaign that comes to a place which stands in no
+ * line tries its scenarios until the program has died there too.
  */
-export const SCENARIOS = {
-  firstStart: {
-    program: 'start',
-    places: [
-      'commit insert into audit_head',
-      'commit insert into point',
-      'commit schema',
-      'commit update audit_head',
-      'rename data/keystore',
-      'rename data/keystore/recovery.json',
-      'rename data/keystore/tls.pem',
-      'rename data/new keystore',
-      'rename data/recovery-kit.age',
-      'rename data/store/server/index-generation',
-      'statement insert into audit',
-      'statement insert into audit_head',
-      'statement insert into destinations',
-      'statement insert into kysely_migration',
-      'statement insert into kysely_migration_lock',
-      'statement insert into organizations',
-      'statement insert into point',
-      'statement insert into role_grants',
-      'statement insert into roles',
-      'statement insert into settings',
-      'statement insert into state',
-      'statement schema',
-      'statement update audit_head',
-      'sync data',
-      'sync data/.keystore.#.tmp',
-      'sync data/.recovery-kit.age.#.tmp',
-      'sync data/keystore',
-      'sync data/keystore/.recovery.json.#.tmp',
-      'sync data/keystore/.tls.pem.#.tmp',
-      'sync data/new keystore',
-      'sync data/store',
-      'sync data/store/server',
-      'sync data/store/tmp/#',
-      'unlink data/.keystore.#.tmp',
-      'write data/.recovery-kit.age.#.tmp',
-      'write data/keystore/.recovery.json.#.tmp',
-      'write data/keystore/.tls.pem.#.tmp',
-      'write data/new keystore',
-      'write data/store/tmp/#',
-    ],
-  },
-  ingest: {
-    program: 'start',
-    places: [
-      'commit insert into sessions',
-      'commit update sessions',
-      'rename data/store/archives/#/packs/#/#',
-      'rename data/store/archives/#/receipts/#',
-      'rename data/store/archives/#/snapshots/#',
-      'statement delete from incoming',
-      'statement insert into chunks',
-      'statement insert into incoming',
-      'statement insert into packs',
-      'statement insert into sessions',
-      'statement insert into snapshots',
-      'statement update archives',
-      'statement update chunks',
-      'statement update devices',
-      'statement update sessions',
-      'statement update snapshots',
-      'sync data/store/archives',
-      'sync data/store/archives/#',
-      'sync data/store/archives/#/packs',
-      'sync data/store/archives/#/packs/#',
-      'sync data/store/archives/#/receipts',
-      'sync data/store/archives/#/snapshots',
-    ],
-  },
-  enrolling: {
-    program: 'start',
-    places: [
-      'commit insert into archives',
-      'commit insert into attempts',
-      'commit insert into devices',
-      'commit update attempts',
-      'commit update users',
-      'link data/store/archives/#/devices/0',
-      'link data/store/archives/#/identities/#.age',
-      'link data/store/archives/#/keys/0-#.age',
-      'statement delete from archives',
-      'statement delete from attempts',
-      'statement delete from sessions',
-      'statement insert into archives',
-      'statement insert into attempts',
-      'statement insert into devices',
-      'statement update attempts',
-      'statement update users',
-      'sync data/store/archives/#/devices',
-      'sync data/store/archives/#/identities',
-      'sync data/store/archives/#/keys',
-      'unlink data/store/tmp/#',
-    ],
-  },
-  hourly: {
-    program: 'start',
-    places: ['statement delete from sessions', 'statement delete from state'],
-  },
-  maintain: {
-    program: 'maintain',
-    places: [
-      'commit delete from jobs',
-      'commit delete from snapshots',
-      'commit delete from troubles',
-      'commit insert into audit_head',
-      'commit insert into jobs',
-      'commit insert into point',
-      'commit update jobs',
-      'commit update sessions',
-      'rename data/store/archives/#/packs/#/#',
-      'rename data/store/archives/#/policy',
-      'rename data/store/archives/#/tombstones/#',
-      'rename data/store/server/index-generation',
-      'statement delete from chunks',
-      'statement delete from collections',
-      'statement delete from incoming',
-      'statement delete from jobs',
-      'statement delete from packs',
-      'statement delete from sessions',
-      'statement delete from snapshots',
-      'statement delete from troubles',
-      'statement insert into audit_head',
-      'statement insert into chunks',
-      'statement insert into collections',
-      'statement insert into jobs',
-      'statement insert into packs',
-      'statement insert into point',
-      'statement update archives',
-      'statement update chunks',
-      'statement update jobs',
-      'statement update packs',
-      'statement update sessions',
-      'statement update snapshots',
-      'sync data/store',
-      'sync data/store/archives',
-      'sync data/store/archives/#',
-      'sync data/store/archives/#/packs',
-      'sync data/store/archives/#/packs/#',
-      'sync data/store/archives/#/receipts',
-      'sync data/store/archives/#/snapshots',
-      'sync data/store/archives/#/tombstones',
-      'sync data/store/server',
-      'sync data/store/tmp/#',
-      'unlink data/store/archives/#/packs/#/#',
-      'unlink data/store/archives/#/receipts/#',
-      'unlink data/store/archives/#/snapshots/#',
-      'write data/store/tmp/#',
-    ],
-  },
-  enable: {
-    program: 'maintain',
-    places: [
-      'commit delete from state',
-      'commit update archives',
-      'statement delete from state',
-      'statement insert into audit',
-      'statement update audit_head',
-    ],
-  },
-  backup: {
-    program: 'backup',
-    places: [
-      'rename home/cache/0/#.ids',
-      'rename home/state/sets/#.json',
-      'request GET /api/v0/device',
-      'request GET /storage/v0/archives/#/keys',
-      'request GET /storage/v0/archives/#/sessions/#/present',
-      'request GET /storage/v0/archives/#/snapshots',
-      'request POST /api/v0/device/capability',
-      'request POST /storage/v0/archives/#/sessions',
-      'request POST /storage/v0/archives/#/sessions/#/snapshots',
-      'request PUT /storage/v0/archives/#/sessions/#/packs/#',
-      'sync home/cache/0/#.cache',
-      'sync home/state/sets',
-      'sync home/state/sets/#.json.0-0.tmp',
-      'write home/cache/0/#.cache',
-      'write home/cache/0/#.ids.new',
-      'write home/state/sets/#.json.0-0.tmp',
-    ],
-  },
-  backupWithoutCache: {
-    program: 'backup',
-    places: ['rename home/cache/0/#.cache', 'sync home/cache/0/#.cache.new', 'write home/cache/0/#.cache.new'],
-  },
-  restore: {
-    program: 'restore',
-    places: [
-      'link restored',
-      'request GET /api/v0/device',
-      'request GET /storage/v0/archives/#/devices',
-      'request GET /storage/v0/archives/#/keys',
-      'request GET /storage/v0/archives/#/sessions/#/packs/#',
-      'request GET /storage/v0/archives/#/snapshots',
-      'request GET /storage/v0/archives/#/tombstones',
-      'request POST /api/v0/device/capability',
-      'request POST /storage/v0/archives/#/sessions',
-      'request POST /storage/v0/archives/#/sessions/#/close',
-      'request POST /storage/v0/archives/#/sessions/#/locate',
-      'write restored',
-    ],
-  },
-  restoreAfterEnrolment: {
-    program: 'restore',
-    places: [
-      'rename home/state/trust.json',
-      'sync home/state',
-      'sync home/state/trust.json.0-0.tmp',
-      'unlink home/state/trust.json.0-0.tmp',
-      'write home/state/trust.json.0-0.tmp',
-    ],
-  },
-  enrol: {
-    program: 'enrol',
-    places: [
-      'rename home/state/device.json',
-      'rename home/state/identity.age',
-      'rename home/state/settings.json',
-      'rename home/state/trust.json',
-      'request GET /api/v0/device',
-      'request GET /api/v0/device/settings',
-      'request GET /storage/v0/archives/#/devices',
-      'request GET /storage/v0/archives/#/identities',
-      'request GET /storage/v0/archives/#/keys',
-      'request POST /api/v0/device/archive',
-      'request POST /api/v0/device/archive/ready',
-      'request POST /api/v0/device/capability',
-      'request POST /api/v0/enrol',
-      'request PUT /storage/v0/archives/#/devices/0',
-      'request PUT /storage/v0/archives/#/identities/#.age',
-      'request PUT /storage/v0/archives/#/keys/0-#.age',
-      'sync home/state',
-      'sync home/state/device.json.0-0.tmp',
-      'sync home/state/identity.age.0-0.tmp',
-      'sync home/state/settings.json.0-0.tmp',
-      'sync home/state/trust.json.0-0.tmp',
-      'write home/state/device.json.0-0.tmp',
-      'write home/state/identity.age.0-0.tmp',
-      'write home/state/settings.json.0-0.tmp',
-      'write home/state/trust.json.0-0.tmp',
-    ],
-  },
-  join: {
-    program: 'enrol',
-    places: ['request POST /api/v0/device/identity'],
-  },
-  reindex: {
-    program: 'reindex',
-    places: [
-      'commit delete from jobs',
-      'commit delete from point',
-      'commit delete from troubles',
-      'commit insert into archives',
-      'commit insert into audit_head',
-      'commit insert into jobs',
-      'commit insert into point',
-      'commit schema',
-      'commit update jobs',
-      'rename data/store/server/index-generation',
-      'statement delete from archives',
-      'statement delete from chunks',
-      'statement delete from collections',
-      'statement delete from incoming',
-      'statement delete from jobs',
-      'statement delete from lost',
-      'statement delete from lost_links',
-      'statement delete from packs',
-      'statement delete from point',
-      'statement delete from sessions',
-      'statement delete from snapshots',
-      'statement delete from troubles',
-      'statement insert into archives',
-      'statement insert into audit_head',
-      'statement insert into chunks',
-      'statement insert into jobs',
-      'statement insert into kysely_migration',
-      'statement insert into kysely_migration_lock',
-      'statement insert into lost',
-      'statement insert into lost_links',
-      'statement insert into packs',
-      'statement insert into point',
-      'statement insert into snapshots',
-      'statement schema',
-      'statement update archives',
-      'statement update chunks',
-      'statement update jobs',
-      'statement update lost',
-      'statement update sessions',
-      'sync data/store',
-      'sync data/store/server',
-      'sync data/store/tmp/#',
-      'write data/store/tmp/#',
-    ],
-  },
-  recover: {
-    program: 'recover',
-    places: [
-      'commit delete from sessions',
-      'commit insert into organizations',
-      'commit schema',
-      'rename data/keystore',
-      'rename data/new keystore',
-      'statement delete from sessions',
-      'statement insert into archives',
-      'statement insert into attempts',
-      'statement insert into audit',
-      'statement insert into audit_head',
-      'statement insert into destinations',
-      'statement insert into devices',
-      'statement insert into kysely_migration',
-      'statement insert into kysely_migration_lock',
-      'statement insert into organizations',
-      'statement insert into role_grants',
-      'statement insert into roles',
-      'statement insert into settings',
-      'statement insert into state',
-      'statement insert into user_roles',
-      'statement insert into users',
-      'statement schema',
-      'statement update audit_head',
-      'sync data',
-      'sync data/.keystore.#.tmp',
-      'sync data/new keystore',
-      'unlink data/authority.db',
-      'unlink data/authority.db-shm',
-      'unlink data/authority.db-wal',
-      'write data/new keystore',
-    ],
-  },
-  dump: {
-    program: 'dump',
-    places: [
-      'commit insert into audit_head',
-      'commit update audit_head',
-      'rename data/dumps/holdfast-0T0Z.dump.age',
-      'statement insert into audit',
-      'statement insert into audit_head',
-      'statement update audit_head',
-      'sync data/dumps',
-      'sync data/dumps/.holdfast-0T0Z.dump.age.#.tmp',
-      'write data/dumps/.holdfast-0T0Z.dump.age.#.tmp',
-    ],
-  },
-} as const satisfies Record<string, { readonly program: string; readonly places: readonly string[] }>;
+import { readFileSync, writeFileSync } from 'node:fs';
 
-export type ScenarioName = keyof typeof SCENARIOS;
+/** What dies in each. */
+export const PROGRAM_OF = {
+  firstStart: 'start',
+  ingest: 'start',
+  enrolling: 'start',
+  hourly: 'start',
+  serverInRenewal: 'start',
+  serverInHealing: 'start',
+  maintain: 'maintain',
+  findingDamage: 'maintain',
+  enable: 'maintain',
+  backup: 'backup',
+  backupWithoutCache: 'backup',
+  renewal: 'backup',
+  healing: 'backup',
+  restore: 'restore',
+  restoreAgain: 'restore',
+  restoreAfterEnrolment: 'restore',
+  restoreOfDamage: 'restore',
+  enrol: 'enrol',
+  join: 'enrol',
+  reindex: 'reindex',
+  recover: 'recover',
+  dump: 'dump',
+} as const satisfies Record<string, string>;
 
-const PROGRAMS: ReadonlySet<string> = new Set(Object.values(SCENARIOS).map(({ program }) => program));
-const PLACES: ReadonlySet<string> = new Set(
-  Object.values(SCENARIOS).flatMap(({ program, places }) => places.map((place) => `${program} ${place}`)),
-);
+export type ScenarioName = keyof typeof PROGRAM_OF;
+export type NamedPlace = { readonly scenario: ScenarioName; readonly place: string };
 
-/** Of a program that dies in some scenario, and in no list. */
-export const isUnnamed = (place: string): boolean => PROGRAMS.has(place.split(' ')[0] ?? '') && !PLACES.has(place);
+export const SCENARIOS = Object.keys(PROGRAM_OF) as readonly ScenarioName[];
+const LIST = new URL('places.txt', import.meta.url);
+const PROGRAMS: ReadonlySet<string> = new Set(Object.values(PROGRAM_OF));
+
+export const lineOf = ({ scenario, place }: NamedPlace): string => `${scenario}: ${place}`;
+
+/** Throws for a line of a scenario that is not there. */
+export function parsePlaces(text: string): NamedPlace[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [scenario = '', place] = line.split(/: (.*)/s);
+      if (!isScenario(scenario) || place === undefined) throw new Error(`places.txt: "${line}" names no scenario`);
+      return { scenario, place };
+    });
+}
+
+export const isScenario = (name: string): name is ScenarioName => Object.hasOwn(PROGRAM_OF, name);
+
+export const NAMED: readonly NamedPlace[] = parsePlaces(readFileSync(LIST, 'utf8'));
+const LISTED: ReadonlySet<string> = new Set(NAMED.map(({ scenario, place }) => `${PROGRAM_OF[scenario]} ${place}`));
+
+/** Of a program that dies in some scenario, and in no line. `seen` begins with the program. */
+export function isUnlisted(seen: string): boolean {
+  return PROGRAMS.has(programOf(seen)) && !LISTED.has(seen);
+}
+
+const programOf = (seen: string): string => seen.slice(0, seen.indexOf(' '));
+
+/** Where to try to die there: first the scenarios in which it was come to, then the others of its program. */
+export function waysTo(seen: string, scenes: ReadonlySet<string>): NamedPlace[] {
+  const place = seen.slice(seen.indexOf(' ') + 1);
+  const fitting = SCENARIOS.filter((scenario) => PROGRAM_OF[scenario] === programOf(seen));
+  const byRank = fitting.sort((a, b) => Number(scenes.has(b)) - Number(scenes.has(a)));
+  return byRank.map((scenario) => ({ scenario, place }));
+}
+
+export function learnPlaces(found: readonly NamedPlace[]): void {
+  const lines = new Set([...NAMED, ...found].map(lineOf));
+  writeFileSync(
+    LIST,
+    [...lines]
+      .sort()
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+}

@@ -39,7 +39,7 @@ function watching(): IsIt {
   return (step, subject) => {
     if (telling) return false;
     const place = placeOf(faults.program ?? '', step, subject);
-    if (place !== null && !told.has(place)) tell('saw', place);
+    if (place !== null && !told.has(place)) tell('saw', `${faults.scene ?? ''}: ${place}`);
     if (place !== null) told.add(place);
     if (step !== death?.step) return false;
     const fits = death.place === undefined ? about.test(subject) : death.place === place;

@@ -11,7 +11,7 @@ import type { World } from '../support/world.ts';
 import type { Round } from './round.ts';
 
 const DAMAGED = 7;
-const ALERTED = 1;
+export const ALERTED = 1;
 
 type Entry = ReturnType<World['ledger']['all']>[number];
 type Restored = { readonly damaged: readonly { readonly path: string; readonly code: string }[] };
@@ -74,7 +74,7 @@ export async function isFoundAndHealed(world: World): Promise<string> {
 }
 
 /** Returns how many paths were reported as damaged. Whoever was linked to one of them may be alone now. */
-async function restoresTheRest(world: World, entry: Entry | undefined): Promise<number> {
+export async function restoresTheRest(world: World, entry: Entry | undefined): Promise<number> {
   assert.ok(entry);
   const reader = world.readerOf(entry);
   const to = world.newFolder();
@@ -98,7 +98,7 @@ function isBelow(world: World, { device }: Entry, path: string, damaged: Restore
 }
 
 /** Older snapshots may have needed what no device has any more: that stays lost, and is reported. Returns how many. */
-async function dropWhatIsLost(world: World): Promise<number> {
+export async function dropWhatIsLost(world: World): Promise<number> {
   let lost = 0;
   for (const entry of world.ledger.all()) {
     if (entry.snapshot === world.ledger.newest(entry.device)?.snapshot) continue;
@@ -113,7 +113,7 @@ async function dropWhatIsLost(world: World): Promise<number> {
  * When collect has been there, a damaged pack is gone unless an old snapshot or a deleted file needs something of it that no
  * device has any more. Returns how many are left.
  */
-async function damagedPacksLeft(world: World): Promise<number> {
+export async function damagedPacksLeft(world: World): Promise<number> {
   await world.advance(2 * HOUR);
   await world.maintain('collect');
   const { results, summary } = await world.maintain('verify');

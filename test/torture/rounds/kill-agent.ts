@@ -66,10 +66,17 @@ export const killRestore: Round = {
 
 type Entry = ReturnType<World['ledger']['all']>[number];
 
-/** The same restore again goes on where the first one was, and leaves nothing of it. */
-export async function restoreDies(world: World, device: Device, entry: Entry, end: End): Promise<string> {
+/** The same restore again goes on where the first one was, and leaves nothing of it. One may have died there `before`. */
+export async function restoreDies(
+  world: World,
+  device: Device,
+  entry: Entry,
+  end: End,
+  before?: Death,
+): Promise<string> {
   const to = world.newFolder();
   const args = world.restoreArgs(device, entry, to);
+  if (before !== undefined) await world.onDevice(device, args, { death: before });
   const { signal, code, stdout } = await world.onDevice(device, args, end);
   if (signal !== 'SIGKILL') assert.equal(code, 0, stdout);
   const again = await world.onDevice(device, args);

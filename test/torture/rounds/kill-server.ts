@@ -50,23 +50,38 @@ export const killServer: Round = {
 };
 
 /** Devices back up; the server dies and is started again. */
-export async function serverDies(world: World, busy: readonly Device[], { death, killAfterMs }: End): Promise<string> {
+export async function serverDies(world: World, busy: readonly Device[], end: End): Promise<string> {
   const manifests = new Map(busy.map((device) => [device, world.manifest(device)]));
+  const { died, result } = await surviving(world, end, () =>
+    together(busy.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE]))),
+  );
+  for (const [device, manifest] of manifests) await world.adopt(device, manifest);
+  const codes = result.map(({ code }) => code).join(' and ');
+  for (const device of busy) await world.backup(device);
+  requireCleanStore(world.storeDir);
+  return `${died ? 'died' : 'lived on'}, backups ended with ${codes}`;
+}
+
+/** Does `work` while the server dies of `end`, at its start or later; it is started again as soon as it is dead. */
+export async function surviving<T>(
+  world: World,
+  { death, killAfterMs }: End,
+  work: () => Promise<T>,
+): Promise<{ readonly died: boolean; readonly result: T }> {
   if (death !== undefined) {
     await world.stopServer();
-    if (!(await world.startServerOrDie(death))) return finish(world, busy, 'died while it started');
+    if (!(await world.startServerOrDie(death))) return { died: true, result: await work() };
   }
-  const all = together(busy.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE])));
   const { server } = world;
+  const working = work();
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => void server.stop('SIGKILL'), killAfterMs);
-  const died = await Promise.race([server.ended.then(() => true), all.then(() => world.isServerDead())]);
+  const died = await Promise.race([server.ended.then(() => true), working.then(() => world.isServerDead())]);
   clearTimeout(timer);
-  await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
-  await world.startServer();
-  const ended = await all;
-  for (const [device, manifest] of manifests) await world.adopt(device, manifest);
-  const codes = ended.map(({ code }) => code).join(' and ');
-  return finish(world, busy, `${died ? 'died' : 'lived on'}, backups ended with ${codes}`);
+  if (died || death !== undefined) {
+    await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
+    await world.startServer();
+  }
+  return { died, result: await working };
 }
 
 const HOUR = 3_600_000;
@@ -98,12 +113,6 @@ async function diesWithin(world: World, ms: number): Promise<boolean> {
   return died;
 }
 
-async function finish(world: World, busy: readonly Device[], text: string): Promise<string> {
-  for (const device of busy) await world.backup(device);
-  requireCleanStore(world.storeDir);
-  return text;
-}
-
 /** Maintenance dies beside a backup and a restore, which go on; the next one takes over. */
 export const killMaintenance: Round = {
   name: 'kill-maintenance',
@@ -126,8 +135,7 @@ export async function maintenanceDies(world: World, writer: Device, reader: Devi
   await together<unknown>([maintained, world.backup(writer), world.restores(entry)]);
   const first = await maintained;
   if (first.signal !== 'SIGKILL') answer(first);
-  // A job that died holds its place for two minutes
-  await world.advance(5 * 60_000);
+  await world.afterTakeOver();
   const { summary } = await world.maintain('all');
   assert.equal(summary.skipped, 0, 'nobody else is at it');
   requireCleanStore(world.storeDir);

@@ -2,12 +2,14 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Death, Step } from '../faults/faults.ts';
-import { SCENARIOS, type ScenarioName } from '../faults/named.ts';
+import { lineOf, NAMED, type NamedPlace, PROGRAM_OF, SCENARIOS, type ScenarioName } from '../faults/named.ts';
 import type { Random } from '../support/random.ts';
 import { changeTree, rewriteLarge } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
 import { BACKUP_MOMENTS, backupDies, RESTORE_MOMENTS, restoreDies } from './kill-agent.ts';
 import { enrolmentDies, firstStartDies, serverDiesInEnrolment } from './kill-beginning.ts';
+import { diesInDamage } from './kill-in-damage.ts';
+import { renewalDies, serverDiesInRenewal } from './kill-renewal.ts';
 import {
   MAINTENANCE_MOMENTS,
   maintenanceDies,
@@ -45,6 +47,20 @@ const RUNS: Readonly<Record<ScenarioName, Scenario>> = {
   },
   restore: (world, random, death) =>
     restoreDies(world, random.pick(world.devices), random.pick(world.ledger.all()), { death }),
+  restoreAgain: (world, random, death) =>
+    restoreDies(
+      world,
+      random.pick(world.devices),
+      random.pick(world.ledger.all()),
+      { death },
+      RESTORE_MOMENTS['in the middle of a file'],
+    ),
+  restoreOfDamage: (world, random, death) => diesInDamage(world, random, 'restore', { death }),
+  findingDamage: (world, random, death) => diesInDamage(world, random, 'verify', { death }),
+  healing: (world, random, death) => diesInDamage(world, random, 'backup', { death }),
+  serverInHealing: (world, random, death) => diesInDamage(world, random, 'server', { death }),
+  renewal: (world, random, death) => renewalDies(world, random, { death }),
+  serverInRenewal: (world, random, death) => serverDiesInRenewal(world, random, death),
   restoreAfterEnrolment: async (world, random, death) => {
     const reader = random.pick(world.devices);
     const stranger = await world.addDevice(newName(random));
@@ -90,26 +106,27 @@ const STORIES: Readonly<Partial<Record<ScenarioName, Readonly<Record<string, Dea
   restore: RESTORE_MOMENTS,
 };
 
-export const MOMENTS: readonly Round[] = (Object.keys(SCENARIOS) as ScenarioName[]).flatMap((scenario) => [
-  ...SCENARIOS[scenario].places.map((place) => atPlace(scenario, place)),
-  ...Object.entries(STORIES[scenario] ?? {}).map(([name, death]) => moment(scenario, name, () => death)),
-]);
+export const MOMENTS: readonly Round[] = [
+  ...NAMED.map(atPlace),
+  ...SCENARIOS.flatMap((scenario) =>
+    Object.entries(STORIES[scenario] ?? {}).map(([name, death]) => moment(scenario, name, () => death)),
+  ),
+];
 
-function atPlace(scenario: ScenarioName, place: string): Round {
+export function atPlace({ scenario, place }: NamedPlace): Round {
   const step = place.split(' ')[0] as Step;
   const whens =
     step === 'write' || step === 'request' ? (['before', 'half', 'after'] as const) : (['before', 'after'] as const);
-  const { program } = SCENARIOS[scenario];
   return moment(scenario, place, (random) => ({
     step,
     nth: 1,
     when: random.pick(whens),
-    place: `${program} ${place}`,
+    place: `${PROGRAM_OF[scenario]} ${place}`,
   }));
 }
 
-function moment(scenario: ScenarioName, what: string, deathOf: (random: Random) => Death): Round {
-  const name = `${scenario}: ${what}`;
+function moment(scenario: ScenarioName, place: string, deathOf: (random: Random) => Death): Round {
+  const name = lineOf({ scenario, place });
   return {
     name,
     weight: 1,

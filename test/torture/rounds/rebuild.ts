@@ -75,8 +75,7 @@ export async function enablingDies(world: World, end: End): Promise<string> {
   await world.startServer();
   const first = await world.onServer(['maintain', 'all', '--enable'], end);
   if (first.signal !== 'SIGKILL') answer(first);
-  // A job that died holds its place for two minutes
-  await world.advance(5 * 60_000);
+  await world.afterTakeOver();
   const { summary } = await world.maintain('all', [0], ['--enable']);
   assert.deepEqual([summary.failed, summary.skipped, summary.alerts], [0, 0, 0]);
   return asWord(first.signal === 'SIGKILL');

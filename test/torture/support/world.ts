@@ -16,6 +16,7 @@ import {
   holdfast,
   holdfastServer,
   type Ports,
+  ROOT,
   type RunningServer,
   startServer,
 } from '../../../scripts/processes.ts';
@@ -24,6 +25,7 @@ import { Ledger, type Listed } from './ledger.ts';
 import { requireTidyHome } from './leftovers.ts';
 import { type Maintained, readMaintained } from './maintained.ts';
 import type { Random } from './random.ts';
+import { runToEnd, type Start } from './run-to-end.ts';
 import { makeTree, type TreeSize } from './tree.ts';
 import { newUser, type User, whoIs } from './user.ts';
 
@@ -34,10 +36,9 @@ export const SMALL: TreeSize = { files: 200, largeBytes: 1_000_000 };
 const SERVER_FLAGS = ['--address', 'localhost', '--listen', '127.0.0.1', '--log-level', 'warn', '--show-words'];
 const USER = 'ada';
 const OWNER = process.getuid?.() === 0;
-/** A process that takes longer hangs. */
-const HANGS_MS = 300_000;
+/** Half of what a command of the source form takes is its compilation. */
+const COMPILED = join(ROOT, 'node_modules/.cache/torture');
 
-/** Signs in with the password in `file`. */
 export type Device = { readonly name: string; readonly home: string; readonly tree: string };
 export type BackupReport = {
   readonly kind: 'committed' | 'current';
@@ -56,6 +57,8 @@ export class World {
   clockMs = 0;
   /** See `Faults`; in campaigns. */
   witness: string | undefined;
+  /** Which scenario or kind of round is on. */
+  scene = 'begin';
   /** How many stay because of what only an old snapshot or a deleted file needs. */
   damagedPacks = 0;
   /** How long the last undisturbed run of each took, so that a kill can hit one. */
@@ -170,6 +173,11 @@ export class World {
     await this.stopServer();
     this.clockMs += ms;
     await this.startServer();
+  }
+
+  /** A job that died holds its place for two minutes. */
+  afterTakeOver(): Promise<void> {
+    return this.advance(5 * 60_000);
   }
 
   onServer(args: readonly string[], faults: End = {}): Promise<Ended> {
@@ -353,34 +361,15 @@ export class World {
 
   private environment(program: string, { death, road, clockOffMs = 0 }: End): Record<string, string> {
     const clockMs = this.clockMs + clockOffMs;
-    return environmentOf({ program, clockMs, death, road, witness: this.witness });
+    return {
+      NODE_COMPILE_CACHE: COMPILED,
+      ...environmentOf({ program, scene: this.scene, clockMs, death, road, witness: this.witness }),
+    };
   }
 
-  private async run(
-    start: (options: NonNullable<Parameters<typeof holdfast>[2]>) => Promise<Ended>,
-    end: End,
-    command: readonly string[],
-  ): Promise<Ended> {
-    let timer: NodeJS.Timeout | undefined;
-    let said = '';
-    const signal = AbortSignal.timeout(HANGS_MS);
-    try {
-      return await start({
-        env: this.environment(command[0] ?? '', end),
-        signal,
-        onStart: (child) => {
-          child.stdout?.on('data', (text: Buffer) => {
-            said += text.toString();
-          });
-          if (end.killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), end.killAfterMs);
-        },
-      });
-    } catch (error) {
-      if (signal.aborted) throw new Error(`"${command.join(' ')}" hangs; it has said\n${said}`, { cause: error });
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+  private run(start: Start, end: End, command: readonly string[]): Promise<Ended> {
+    const env = this.environment(command[0] ?? '', end);
+    return runToEnd(start, { env, command, killAfterMs: end.killAfterMs });
   }
 }
 

@@ -1,0 +1,35 @@
+/** A command that ends by itself, is killed after a while, or hangs: then it is killed too, and that is a failure. */
+import type { Ended, RunOptions } from '../../../scripts/processes.ts';
+
+export type Start = (options: RunOptions) => Promise<Ended>;
+type Run = {
+  readonly env: Record<string, string>;
+  readonly command: readonly string[];
+  readonly killAfterMs?: number | undefined;
+};
+
+/** A process that takes longer hangs. */
+const HANGS_MS = 300_000;
+
+export async function runToEnd(start: Start, { env, command, killAfterMs }: Run): Promise<Ended> {
+  let timer: NodeJS.Timeout | undefined;
+  let said = '';
+  const signal = AbortSignal.timeout(HANGS_MS);
+  try {
+    return await start({
+      env,
+      signal,
+      onStart: (child) => {
+        child.stdout?.on('data', (text: Buffer) => {
+          said += text.toString();
+        });
+        if (killAfterMs !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+      },
+    });
+  } catch (error) {
+    if (signal.aborted) throw new Error(`"${command.join(' ')}" hangs; it has said\n${said}`, { cause: error });
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
