@@ -18,6 +18,7 @@ import { fileSystems } from './rounds/file-systems.ts';
 import { fullDisk } from './rounds/full-disk.ts';
 import { killBackup, killRestore } from './rounds/kill-agent.ts';
 import { killEnrolment, killFirstStart } from './rounds/kill-beginning.ts';
+import { killDaemon } from './rounds/kill-daemon.ts';
 import { killInDamage } from './rounds/kill-in-damage.ts';
 import { killRenewal } from './rounds/kill-renewal.ts';
 import { killMaintenance, killServer } from './rounds/kill-server.ts';
@@ -32,6 +33,7 @@ import { World } from './support/world.ts';
 export const ROUNDS: readonly Round[] = [
   killBackup,
   killServer,
+  killDaemon,
   killRestore,
   killMaintenance,
   killFirstStart,
@@ -65,7 +67,7 @@ export type CampaignEvent =
 export type WorldPlan = { readonly number: number; readonly first: number; readonly kinds: readonly Round[] };
 
 /** Of the rounds, at most: the rest is drawn. */
-const SHARE_OF_MOMENTS = 0.62;
+const SHARE_OF_MOMENTS = 0.8;
 
 /** Pure: the rounds of each world. The named moments are dealt out, in 500 rounds each of them once or more. */
 export function planCampaign(

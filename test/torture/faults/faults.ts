@@ -33,6 +33,8 @@ export type Faults = {
   readonly witness?: string | undefined;
   /** ms that the process's clock is ahead. */
   readonly clockMs?: number;
+  /** ms that it goes on at each SIGUSR2, as after a sleep. */
+  readonly jumpMs?: number;
   readonly death?: Death | undefined;
   /** Connections to one port of this machine go to another: what stands there may pass them on, or not. */
   readonly road?: Road | undefined;
@@ -46,8 +48,8 @@ const PRELOAD = new URL('preload.ts', import.meta.url).href;
 
 /** Environment of a process that suffers them. */
 export function environmentOf(faults: Faults): Record<string, string> {
-  const { clockMs = 0, death, witness, road } = faults;
-  if (clockMs === 0 && death === undefined && witness === undefined && road === undefined) return {};
+  const { clockMs = 0, jumpMs, death, witness, road } = faults;
+  if (clockMs === 0 && [jumpMs, death, witness, road].every((fault) => fault === undefined)) return {};
   return { NODE_OPTIONS: `--import=${PRELOAD}`, [VARIABLE]: JSON.stringify(faults) };
 }
 
@@ -76,6 +78,7 @@ export type End = {
   readonly road?: Road;
   /** ms that its clock is off everybody else's. */
   readonly clockOffMs?: number;
+  readonly jumpMs?: number;
 };
 
 /** By the clock, at any step, or at one of the moments. */

@@ -20,6 +20,7 @@ export const PROGRAM_OF = {
   backupWithoutCache: 'backup',
   renewal: 'backup',
   healing: 'backup',
+  daemon: 'run',
   restore: 'restore',
   restoreAgain: 'restore',
   restoreAfterEnrolment: 'restore',

@@ -8,6 +8,7 @@ import { changeTree, rewriteLarge } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
 import { BACKUP_MOMENTS, backupDies, RESTORE_MOMENTS, restoreDies } from './kill-agent.ts';
 import { enrolmentDies, firstStartDies, serverDiesInEnrolment } from './kill-beginning.ts';
+import { DAEMON_MOMENTS, daemonDies } from './kill-daemon.ts';
 import { diesInDamage } from './kill-in-damage.ts';
 import { renewalDies, serverDiesInRenewal } from './kill-renewal.ts';
 import {
@@ -45,6 +46,7 @@ const RUNS: Readonly<Record<ScenarioName, Scenario>> = {
     rmSync(join(device.home, 'cache'), { recursive: true });
     return backupDies(world, device, { death });
   },
+  daemon: (world, random, death) => daemonDies(world, random.pick(world.devices), random, { death }),
   restore: (world, random, death) =>
     restoreDies(world, random.pick(world.devices), random.pick(world.ledger.all()), { death }),
   restoreAgain: (world, random, death) =>
@@ -103,6 +105,7 @@ const STORIES: Readonly<Partial<Record<ScenarioName, Readonly<Record<string, Dea
   ingest: SERVER_MOMENTS,
   maintain: MAINTENANCE_MOMENTS,
   backup: BACKUP_MOMENTS,
+  daemon: DAEMON_MOMENTS,
   restore: RESTORE_MOMENTS,
 };
 

@@ -9,7 +9,7 @@ type Run = {
 };
 
 /** A process that takes longer hangs. */
-const HANGS_MS = 300_000;
+export const HANGS_MS = 300_000;
 
 export async function runToEnd(start: Start, { env, command, killAfterMs }: Run): Promise<Ended> {
   let timer: NodeJS.Timeout | undefined;

@@ -44,7 +44,7 @@ export type BackupReport = {
   readonly kind: 'committed' | 'current';
   readonly snapshotId: string;
   readonly endedAt: number;
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+  readonly skippedCount: number;
   readonly stats: { readonly bytesStored: number };
 };
 export class World {
@@ -252,7 +252,7 @@ export class World {
     const manifest = this.manifest(device);
     const began = performance.now();
     const ended = await this.onDevice(device, ['backup', '--set', SET]);
-    const report = this.acknowledged(device, ended, manifest);
+    const report = this.acknowledged(device, answer(ended), manifest);
     if (report.kind === 'committed') this.took.backup = performance.now() - began;
     requireTidyHome(device.home);
     return report;
@@ -262,7 +262,7 @@ export class World {
   async disturbedBackup(device: Device, faults: End, accept: readonly number[] = [0]): Promise<Ended> {
     const manifest = this.manifest(device);
     const ended = await this.onDevice(device, ['backup', '--set', SET], faults);
-    if (ended.code === 0) this.acknowledged(device, ended, manifest);
+    if (ended.code === 0) this.acknowledged(device, answer(ended), manifest);
     else if (ended.signal !== 'SIGKILL') answer(ended, accept);
     return ended;
   }
@@ -276,9 +276,9 @@ export class World {
     return unknown.length;
   }
 
-  private acknowledged(device: Device, ended: Ended, manifest: Manifest): BackupReport {
-    const report = answer<BackupReport>(ended);
-    if (report.skipped.length > 0) throw new Error(`${device.name} skipped ${JSON.stringify(report.skipped)}`);
+  /** What it says that it has done is in the ledger from now on. */
+  acknowledged(device: Device, report: BackupReport, manifest: Manifest): BackupReport {
+    if (report.skippedCount > 0) throw new Error(`${device.name} skipped something: ${JSON.stringify(report)}`);
     const receivedAt = report.endedAt;
     this.ledger.add({ device: device.name, snapshot: report.snapshotId, manifest, receivedAt });
     return report;
@@ -359,11 +359,12 @@ export class World {
 
   // -- processes ----------------------------------------------------------------------------------------------------
 
-  private environment(program: string, { death, road, clockOffMs = 0 }: End): Record<string, string> {
+  /** Of a process that is to suffer this. */
+  environment(program: string, { death, road, jumpMs, clockOffMs = 0 }: End): Record<string, string> {
     const clockMs = this.clockMs + clockOffMs;
     return {
       NODE_COMPILE_CACHE: COMPILED,
-      ...environmentOf({ program, scene: this.scene, clockMs, death, road, witness: this.witness }),
+      ...environmentOf({ program, scene: this.scene, clockMs, jumpMs, death, road, witness: this.witness }),
     };
   }
 
