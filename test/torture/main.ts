@@ -2,6 +2,8 @@
  * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--learn] [--keep]`
  * `npm run torture -- --fuzz [--seed S] [--minutes N]`: see fuzz.ts
  *
+ * `npm run torture -- --soak DURATION [--seed S]` is something else: soak.ts.
+ *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
  * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
  * has only the named moments whose name contains it.
@@ -16,6 +18,7 @@ import { type CampaignEvent, inWorlds, planCampaign, ROUNDS, runWorld, type Worl
 import { learnPlaces, lineOf, type NamedPlace, waysTo } from './faults/named.ts';
 import { atPlace, MOMENTS } from './rounds/moments.ts';
 import type { Round } from './rounds/round.ts';
+import { runSoak } from './soak.ts';
 import { Random } from './support/random.ts';
 import { Tally } from './support/tally.ts';
 
@@ -33,9 +36,12 @@ const { values } = parseArgs({
     world: { type: 'string' },
     jobs: { type: 'string', default: String(Math.max(1, Math.min(4, availableParallelism()))) },
     learn: { type: 'boolean', default: false },
+    soak: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
+
+if (values.soak !== undefined) process.exit(await runSoak(values.soak, new Random(values.seed)));
 
 const LONG = 500;
 const TRIES = 2;

@@ -3,8 +3,6 @@
  * goes on without help, and what it had been told stands.
  */
 import assert from 'node:assert/strict';
-import { renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Manifest } from '../../../scripts/manifest.ts';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
@@ -69,11 +67,11 @@ class Life {
 
   /** Returns whether it died. */
   async through(random: Random, end: End): Promise<boolean> {
-    const daemon = new Daemon(this.world, this.device, end);
+    const daemon = new Daemon(this.world, this.device, { jumpMs: JUMP_MS, ...end });
     const steps = [
       () => this.backsUp(daemon, 'what was due'),
-      ...random.shuffled([() => this.pauses(), () => this.takesSettings(random)]),
       () => this.seesChanges(daemon, random),
+      ...random.shuffled([() => this.pauses(), () => this.takesSettings(random)]),
       () => this.backsUp(daemon, 'what the watcher saw'),
     ];
     return whileRuns(daemon, async () => {
@@ -103,14 +101,11 @@ class Life {
     return true;
   }
 
-  /** The last of the changes comes when the next run is due, and in one piece: so it is certain of which tree that is. */
+  /** All of it is there before the next run is due, so it is certain of which tree that is; what it is told next wakes it. */
   private async seesChanges(daemon: Daemon, random: Random): Promise<boolean> {
     changeTree(this.device.tree, random);
-    const made = join(this.world.folder, 'made elsewhere');
-    writeFileSync(made, random.bytes(random.below(9000)));
-    daemon.jump();
-    renameSync(made, join(this.device.tree, `came ${random.below(2 ** 32).toString(36)}`));
     this.manifest = this.world.manifest(this.device);
+    daemon.jump();
     return true;
   }
 }

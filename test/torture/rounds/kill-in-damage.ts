@@ -42,8 +42,7 @@ export async function diesInDamage(world: World, random: Random, victim: DamageV
   deaths.verify = await verify(world, victim === 'verify' ? end : {});
   deaths.restore = await restore(world, victim === 'restore' ? end : {});
   if (victim === 'server') deaths.server = await serverDies(world, end);
-  if (victim === 'backup')
-    deaths.backup = (await backupDies(world, world.devices[0] as Device, end)).startsWith('died');
+  if (victim === 'backup') deaths.backup = await backup(world, end);
   for (const device of world.devices) await world.backup(device);
   for (const { name } of world.devices) await world.restores(newest(world, name));
   const lost = await dropWhatIsLost(world);
@@ -80,6 +79,13 @@ async function restore(world: World, end: End): Promise<boolean> {
     died ||= await restoreOnce(world, world.readerOf(entry), entry, end);
     await restoresTheRest(world, entry);
   }
+  return died;
+}
+
+/** Not every device needs what is lost. */
+async function backup(world: World, end: End): Promise<boolean> {
+  let died = false;
+  for (const device of world.devices) died ||= (await backupDies(world, device, end)).startsWith('died');
   return died;
 }
 

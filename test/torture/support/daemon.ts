@@ -22,9 +22,9 @@ export class Daemon {
   private read = 0;
   private over = false;
 
-  constructor(world: World, device: Device, end: End = {}) {
-    const signal = AbortSignal.timeout(HANGS_MS);
-    const env = world.environment('run', { jumpMs: JUMP_MS, ...end });
+  constructor(world: World, device: Device, end: End = {}, hangsMs: number = HANGS_MS) {
+    const signal = AbortSignal.timeout(hangsMs);
+    const env = world.environment('run', end);
     this.ended = holdfast(device.home, ['run', '--json'], { env, signal, onStart: (child) => this.watch(child, end) });
     void this.ended.catch(noop).then(() => {
       this.over = true;
@@ -50,6 +50,11 @@ export class Daemon {
       }
       await new Promise<void>((resolve) => this.waiting.add(resolve));
     }
+  }
+
+  /** All that fits, from its beginning. */
+  said(fits: (line: DaemonLine) => boolean): readonly DaemonLine[] {
+    return this.lines.filter(fits);
   }
 
   /** Its clock goes on as after a sleep; it looks at it when something wakes it. */

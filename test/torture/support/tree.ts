@@ -72,6 +72,12 @@ const CHANGES: readonly (readonly [weight: number, Change])[] = [
 ];
 const DECK: readonly Change[] = CHANGES.flatMap(([weight, change]) => new Array<Change>(weight).fill(change));
 
+/** One, and none that makes it larger while it has more than `most` small files. */
+export function changeOne(root: string, random: Random, most: number): void {
+  if (smallFiles(root).length > most) onFile(root, random, (path) => rmSync(path));
+  else random.pick(DECK)(root, random);
+}
+
 /** At least one change is certain: a new file. */
 export function changeTree(root: string, random: Random): number {
   const count = random.magnitude(40);

@@ -232,9 +232,10 @@ export class World {
     return newUser(this.folder, name, password);
   }
 
-  /** A device that is enrolled backs up for the first time. */
+  /** A device that is enrolled backs up for the first time; what the machine's user has at home is none of its business. */
   async takeIn(device: Device): Promise<void> {
     answer(await this.onDevice(device, ['sets', 'add', SET, device.tree, '--no-default-exclude']));
+    answer(await this.onDevice(device, ['sets', 'remove', 'Home']));
     this.devices.push(device);
     await this.backup(device);
   }
