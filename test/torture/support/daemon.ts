@@ -3,10 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { type Ended, holdfast } from '../../../scripts/processes.ts';
 import type { End } from '../faults/faults.ts';
 import { HANGS_MS } from './run-to-end.ts';
-import type { BackupReport, Device, World } from './world.ts';
+import type { Acknowledgement, Device, World } from './world.ts';
 
 /** A line of its log. */
-export type DaemonLine = { readonly event: string; readonly code?: string; readonly report?: BackupReport };
+export type DaemonLine = { readonly event: string; readonly code?: string; readonly report?: Acknowledgement };
 
 const noop = (): void => {};
 

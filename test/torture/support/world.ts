@@ -40,11 +40,14 @@ const OWNER = process.getuid?.() === 0;
 const COMPILED = join(ROOT, 'node_modules/.cache/torture');
 
 export type Device = { readonly name: string; readonly home: string; readonly tree: string };
+/** What a run says in every form. */
+export type Acknowledgement = Pick<BackupReport, 'kind' | 'snapshotId' | 'endedAt' | 'skippedCount'>;
 export type BackupReport = {
   readonly kind: 'committed' | 'current';
   readonly snapshotId: string;
   readonly endedAt: number;
   readonly skippedCount: number;
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
   readonly stats: { readonly bytesStored: number };
 };
 export class World {
@@ -253,7 +256,7 @@ export class World {
     const manifest = this.manifest(device);
     const began = performance.now();
     const ended = await this.onDevice(device, ['backup', '--set', SET]);
-    const report = this.acknowledged(device, answer(ended), manifest);
+    const report = this.acknowledged<BackupReport>(device, answer(ended), manifest);
     if (report.kind === 'committed') this.took.backup = performance.now() - began;
     requireTidyHome(device.home);
     return report;
@@ -263,7 +266,7 @@ export class World {
   async disturbedBackup(device: Device, faults: End, accept: readonly number[] = [0]): Promise<Ended> {
     const manifest = this.manifest(device);
     const ended = await this.onDevice(device, ['backup', '--set', SET], faults);
-    if (ended.code === 0) this.acknowledged(device, answer(ended), manifest);
+    if (ended.code === 0) this.acknowledged<BackupReport>(device, answer(ended), manifest);
     else if (ended.signal !== 'SIGKILL') answer(ended, accept);
     return ended;
   }
@@ -278,7 +281,7 @@ export class World {
   }
 
   /** What it says that it has done is in the ledger from now on. */
-  acknowledged(device: Device, report: BackupReport, manifest: Manifest): BackupReport {
+  acknowledged<R extends Acknowledgement>(device: Device, report: R, manifest: Manifest): R {
     if (report.skippedCount > 0) throw new Error(`${device.name} skipped something: ${JSON.stringify(report)}`);
     const receivedAt = report.endedAt;
     this.ledger.add({ device: device.name, snapshot: report.snapshotId, manifest, receivedAt });
