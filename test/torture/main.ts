@@ -1,8 +1,7 @@
 /**
  * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--learn] [--keep]`
  * `npm run torture -- --fuzz [--seed S] [--minutes N]`: see fuzz.ts
- *
- * `npm run torture -- --soak DURATION [--seed S]` is something else: soak.ts.
+ * `npm run torture -- --soak DURATION [--seed S]`: see soak.ts
  *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
  * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
