@@ -22,7 +22,17 @@ export type FaultyLine = {
   readonly port: number;
   /** Of requests, how many met what. */
   readonly met: Readonly<Record<string, number>>;
+  readonly packs: PackCount;
   close(): Promise<void>;
+};
+/** Of packs and their bytes on the way to the server. */
+export type PackCount = {
+  /** Bytes that came here, of whatever became of them. */
+  readonly bytes: number;
+  /** Bytes that the device heard to be stored. */
+  readonly acknowledged: number;
+  /** How many came once more after the device had heard that they are stored. */
+  readonly needless: number;
 };
 export type LineOptions = {
   readonly to: number;
@@ -38,18 +48,22 @@ export async function faultyLine(options: LineOptions): Promise<FaultyLine> {
   const ca = readFileSync(join(options.data, 'keystore', 'ca.crt'), 'utf8');
   const agent = new Agent({ ca, keepAlive: true });
   const met: Record<string, number> = {};
+  const packs = new Packs();
   const server = createServer(
     { key: pair, cert: `${pair.trimEnd()}\n${ca}`, minVersion: 'TLSv1.3' },
     (asked, reply) => {
       const fate = options.fate({ method: asked.method ?? '', path: asked.url ?? '' });
       met[fate] = (met[fate] ?? 0) + 1;
-      serve(asked, reply, fate, { ...options, agent }).catch(() => asked.socket.destroy());
+      packs.watch(asked, reply);
+      const { socket } = asked; // a message that was destroyed has none any more
+      serve(asked, reply, fate, { ...options, agent }).catch(() => socket.destroy());
     },
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     met,
+    packs,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -59,6 +73,30 @@ export async function faultyLine(options: LineOptions): Promise<FaultyLine> {
   };
 }
 
+class Packs implements PackCount {
+  bytes = 0;
+  acknowledged = 0;
+  needless = 0;
+  private readonly heard = new Set<string>();
+
+  watch(asked: IncomingMessage, reply: ServerResponse): void {
+    const pack = asked.method === 'PUT' ? /\/packs\/(\w+)/.exec(asked.url ?? '')?.[1] : undefined;
+    if (pack === undefined) return;
+    if (this.heard.has(pack)) this.needless++;
+    let length = 0;
+    asked.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      this.bytes += chunk.length;
+    });
+    // One that is cut off does not finish
+    reply.once('finish', () => {
+      if (reply.statusCode >= 400) return;
+      this.heard.add(pack);
+      this.acknowledged += length;
+    });
+  }
+}
+
 type Serving = LineOptions & { readonly agent: Agent };
 type Answer = { readonly status: number; readonly headers: OutgoingHttpHeaders; readonly body: Buffer };
 
@@ -66,7 +104,10 @@ async function serve(asked: IncomingMessage, reply: ServerResponse, fate: Fate, 
   const { retryAfterSeconds = 1, lateMs = () => 200 } = serving;
   if (fate === 'busy' || fate === 'throttled') {
     asked.resume();
-    reply.writeHead(fate === 'busy' ? 503 : 429, { 'retry-after': String(retryAfterSeconds) }).end('Not now.');
+    // In both forms that there are
+    const after =
+      fate === 'busy' ? String(retryAfterSeconds) : new Date(Date.now() + retryAfterSeconds * 1000).toUTCString();
+    reply.writeHead(fate === 'busy' ? 503 : 429, { 'retry-after': after }).end('Not now.');
     return;
   }
   if (fate === 'stalled') return void asked.pause();
