@@ -11,6 +11,7 @@ import { createPrivateKey, randomBytes, randomFillSync, sign } from 'node:crypto
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
+import { keepYoungSpaceSmall } from '../packages/agent/src/young-objects.ts';
 import { backup } from '../packages/archive/src/backup/backup.ts';
 import { PREFIX_LENGTH } from '../packages/archive/src/endpoint/endpoint.ts';
 import { openLocalEndpoint } from '../packages/archive/src/endpoint/local/local-endpoint.ts';
@@ -33,6 +34,7 @@ if (work === undefined || folder === '' || (job !== 'ids' && rest.length === 0))
   process.stderr.write('node bench/engine.ts backup|restore|ids FOLDER [TREE...|INTO]\n');
   process.exit(2);
 }
+keepYoungSpaceSmall(); // as the agent does
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 const { keys, seed, device, set } = readState(join(folder, 'keys'));
 const store = await openDiskStore(join(folder, 'store'), { create: true });

@@ -1,5 +1,6 @@
 import { runCli } from './cli/run-cli.ts';
 import { readConfig } from './config.ts';
+import { keepYoungSpaceSmall } from './young-objects.ts';
 
 /** The first signal asks for a clean stop, the second one does not wait for it. */
 function onStop(stop: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
@@ -21,6 +22,7 @@ function onStop(stop: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
 
 /** Not at the top of the file: what loads on demand may need a part of this file's bundle, and would wait for this to end. */
 export async function main(): Promise<void> {
+  keepYoungSpaceSmall();
   // `holdfast ls | head` closes the pipe early: that is no failure of ours
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

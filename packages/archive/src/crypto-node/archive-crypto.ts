@@ -79,6 +79,7 @@ export function createArchiveCrypto(keys: ArchiveKeys, fillRandom: FillRandom = 
       checkExpected(parts.entry, expected);
       const opened = decrypt(parts, frameKey(generation, kind, id), keys.archiveId);
       const plaintext = unpackSealed(opened, decompress);
+      if (plaintext.buffer !== opened.buffer) release(opened);
       if (!equalBytes(chunkId(kind, plaintext, links), id)) throw new ArchiveError('chunk_id_mismatch', { id });
       return { entry: parts.entry, plaintext };
     },

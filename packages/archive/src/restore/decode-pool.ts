@@ -15,6 +15,8 @@ export type DecodePool = FrameOpener & { close(): Promise<void> };
 /** Bytes opened in the calling thread before others are started. */
 const INLINE_BYTES = 4_194_304;
 const MAX_WORKERS = 8;
+/** They hold big buffers and few objects: room for young objects would only be touched in turn. */
+const YOUNG_MB = 8;
 
 export const defaultWorkers = (): number => Math.min(MAX_WORKERS, availableParallelism());
 
@@ -56,7 +58,10 @@ class Thread {
   private ended: unknown = null;
 
   constructor(keys: ArchiveKeys) {
-    this.worker = new Worker(new URL('./decode-worker.ts', import.meta.url), { workerData: keys });
+    this.worker = new Worker(new URL('./decode-worker.ts', import.meta.url), {
+      workerData: keys,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     this.worker.on('message', (response: PoolResponse) => this.take(response));
     this.worker.on('error', (error) => this.end(error));
     this.worker.on('exit', () => this.end(new Error('A decoding thread ended.')));

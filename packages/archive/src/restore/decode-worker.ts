@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import { release } from '../crypto-node/release.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
 import { type OpenedMessage, openFrame, type PoolRequest, type PoolResponse, transferable } from './open-frame.ts';
 
@@ -39,6 +40,7 @@ async function open({ job, range, frames }: PoolRequest & { kind: 'open' }): Pro
     batch = [];
     bytes = 0;
   }
+  release(range);
   await send({ job, opened: batch, last: true });
 }
 

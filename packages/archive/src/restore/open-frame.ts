@@ -1,6 +1,7 @@
 /** Opening one frame of a range, and the messages between decode-pool.ts and its threads. */
 import { writeSync } from 'node:fs';
 import type { ArchiveCrypto } from '../crypto-node/archive-crypto.ts';
+import { release } from '../crypto-node/release.ts';
 import { ArchiveError, type ArchiveErrorCode, type ArchiveErrorData } from '../errors.ts';
 import { NO_LINKS } from '../format/entry.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
@@ -33,6 +34,7 @@ export function openFrame(crypto: Pick<ArchiveCrypto, 'open'>, range: Uint8Array
     if (frame.writes === undefined || !isContent(kind))
       return { index, chunk: { kind, id, links: entry.links.slice(), plaintext } };
     const written = frame.writes.map((write) => writeOut(plaintext, write));
+    release(plaintext);
     return { index, chunk: { kind, id, links: NO_LINKS, plaintext: NOTHING }, written };
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;

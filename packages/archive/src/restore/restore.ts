@@ -117,7 +117,7 @@ function originalRoot(): string {
 }
 
 /** Items of the walk that are read while content is still coming. */
-const WALK_AHEAD = 16_384;
+const WALK_AHEAD = 8_192;
 
 /** What is done with the items of the walk. `F` is a file that needs content. */
 type Output<F> = {

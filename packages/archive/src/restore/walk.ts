@@ -57,7 +57,7 @@ export type WalkOptions = {
 export const MAX_DEPTH = 8192;
 const BATCH = 256;
 /** Decoded entries that may wait in the frontier before fewer chunks are read at a time. */
-const AHEAD = 16_384;
+const AHEAD = 8_192;
 
 type Directory = WalkDirectory & {
   readonly parent: Directory | null;

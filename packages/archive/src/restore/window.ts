@@ -12,8 +12,8 @@ export type Use<F> = {
   readonly segment: Segment;
 };
 
-/** Segments that wait at once: with the entries that they belong to about 60 MB. */
-export const WINDOW_SIZE = 65_536;
+/** Segments that wait at once: with the entries that they belong to about 40 MB. */
+export const WINDOW_SIZE = 40_960;
 
 export class Window<F> {
   readonly ids: Uint8Array[] = [];
