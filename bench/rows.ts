@@ -46,6 +46,8 @@ export const ROWS = {
   'server-memory': { what: 'peak memory of the server meanwhile', unit: 'MB', goal: told() },
   'one-file-time': { what: 'one small file out of the tree, from the server', unit: 's', goal: atMost(1) },
   'one-file-bytes': { what: 'what the agent received for it', unit: 'MB', goal: atMost(2) },
+  'start-up': { what: '`holdfast status`, bundled, service running, beside `node -e 0`', unit: 'x', goal: atMost(1.5) },
+  'start-up-alone': { what: 'the same without a service: the command asks the server', unit: 'x', goal: told() },
   verify: { what: 'verify on the server, without its start', unit: 'MB/s', goal: atLeast(800, 1400) },
 } as const satisfies Record<string, Row>;
 

@@ -6,7 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const HOLDFAST = join(ROOT, 'packages/agent/bin/holdfast.mjs');
-const SERVER = join(ROOT, 'packages/server/bin/holdfast-server.mjs');
+/** The files that Node is given. */
+export type Programs = { readonly holdfast: string; readonly holdfastServer: string };
+const FROM_SOURCE: Programs = {
+  holdfast: HOLDFAST,
+  holdfastServer: join(ROOT, 'packages/server/bin/holdfast-server.mjs'),
+};
 
 export type Ports = { http: number; https: number };
 export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
@@ -18,16 +23,21 @@ export type RunOptions = {
   onStart?: (child: ChildProcess) => void;
   /** Shows the command's own output as it comes. */
   show?: boolean;
+  /** Default: as they lie in the source. */
+  programs?: Programs;
 };
 
 /** Runs `holdfast ...` with its state in `home`. Never rejects for an exit code: the caller judges it. */
 export function holdfast(home: string, args: string[], options: RunOptions = {}): Promise<Ended> {
-  return run(HOLDFAST, args, { ...options, env: { ...options.env, HOLDFAST_HOME: home } });
+  return run((options.programs ?? FROM_SOURCE).holdfast, args, {
+    ...options,
+    env: { ...options.env, HOLDFAST_HOME: home },
+  });
 }
 
 /** Runs a `holdfast-server` command that ends by itself. */
 export function holdfastServer(args: string[], options: RunOptions = {}): Promise<Ended> {
-  return run(SERVER, args, options);
+  return run((options.programs ?? FROM_SOURCE).holdfastServer, args, options);
 }
 
 /** Parses the last line of a `--json` command; throws with all it printed when the exit code is not among `accept`. */
@@ -71,7 +81,7 @@ export function startServer(data: string, ports: Ports, options: ServerOptions =
       });
       options.onStart?.(child);
     };
-    const ended = run(SERVER, ['start', ...flags, ...(options.flags ?? [])], { ...options, onStart: watch });
+    const ended = holdfastServer(['start', ...flags, ...(options.flags ?? [])], { ...options, onStart: watch });
     ended.then(
       ({ code, stdout, stderr }) => reject(new Error(`the server ended with ${code}\n${stdout}${stderr}`)),
       reject,

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
-import { createOutput, type Streams } from './output.ts';
+import { createOutput, type Output, type Streams } from './output.ts';
 import { parseLine } from './program.ts';
 
 /** What the process gives to one command line. */
@@ -29,7 +29,7 @@ export async function runCli(argv: readonly string[], world: World): Promise<Exi
   const unlisten = world.onStop((signal) => controller.abort(new AgentError('interrupted', { data: { signal } })));
   try {
     const { run } = await spec.load!();
-    return (await run({ ...world, out, signal: controller.signal }, input)) ?? EXIT.ok;
+    return (await run(contextOf(world, out, controller.signal), input)) ?? EXIT.ok;
   } catch (error) {
     // What fails because of the stop is the stop: a socket that breaks off, an AbortError
     const reason = controller.signal.aborted ? (controller.signal.reason as AgentError) : error;
@@ -39,6 +39,19 @@ export async function runCli(argv: readonly string[], world: World): Promise<Exi
     unlisten();
   }
 }
+
+/** Standard input is not looked at before a command does. */
+const contextOf = (world: World, out: Output, signal: AbortSignal): Context => ({
+  config: world.config,
+  cwd: world.cwd,
+  clock: world.clock,
+  random: world.random,
+  get stdin() {
+    return world.stdin;
+  },
+  out,
+  signal,
+});
 
 const outputOf = (world: World, { json }: { readonly json: boolean }) =>
   createOutput(world, { json, plain: world.config.plain, debug: isDebug(world.config), now: world.clock.now });

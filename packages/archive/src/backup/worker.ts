@@ -25,7 +25,7 @@ const gear = crypto.gear();
 const cutData = createCut(gear, data.keys.dataParams);
 const cutBundle = createCut(gear, data.keys.bundleParams);
 const fingerprints = new FingerprintTable(data.fingerprints);
-const source = await loadSource();
+let source: FileSource;
 
 async function loadSource(): Promise<FileSource> {
   if (data.sourceModule === null) return createSource(data.sourceOptions);
@@ -112,7 +112,7 @@ function portable(error: unknown): Error | PortableError {
   return { code: error.code, data: error.data, reason: error.message };
 }
 
-inbox.on('message', (message: ToWorker) => {
+function answer(message: ToWorker): void {
   try {
     if (message.kind === 'memory') spare.push(message.memory);
     else if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
@@ -120,4 +120,12 @@ inbox.on('message', (message: ToWorker) => {
   } catch (error) {
     post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error: portable(error) });
   }
-});
+}
+
+/** A function, since the top of a bundled file cannot wait. Messages do, until somebody listens. */
+async function begin(): Promise<void> {
+  source = await loadSource();
+  inbox.on('message', answer);
+}
+
+void begin();
