@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { bundle } from '../../scripts/bundle.ts';
 import { answer, freePorts, holdfast, holdfastServer, type Programs, startServer } from '../../scripts/processes.ts';
 import { median } from '../measure.ts';
-import type { Work } from '../work.ts';
+import { scaled, type Work } from '../work.ts';
 
 const TURNS = 31;
 
@@ -19,10 +19,10 @@ export const startUp: Work = {
   needsTree: false,
   repeats: false,
   onlyFor: null,
-  async run({ folder, say }) {
-    const { node, served, alone } = await measureStartUp(folder);
+  async run(bench) {
+    const { node, served, alone } = await measureStartUp(bench.folder, scaled(bench, TURNS));
     const ms = (seconds: number): string => `${(seconds * 1000).toFixed(1)} ms`;
-    say(`node -e 0: ${ms(node)}; holdfast status: ${ms(served)} with a service, ${ms(alone)} without`);
+    bench.say(`node -e 0: ${ms(node)}; holdfast status: ${ms(served)} with a service, ${ms(alone)} without`);
     return [
       { row: 'start-up', ours: served / node, beside: {} },
       { row: 'start-up-alone', ours: alone / node, beside: {} },
@@ -33,7 +33,7 @@ export const startUp: Work = {
 /** Medians, in seconds. */
 type StartUp = { readonly node: number; readonly served: number; readonly alone: number };
 
-async function measureStartUp(folder: string): Promise<StartUp> {
+async function measureStartUp(folder: string, turns: number): Promise<StartUp> {
   const programs = await bundle(join(folder, 'bundle'));
   const data = join(folder, 'server');
   const server = await startServer(data, await freePorts(), { programs, flags: ['--address', 'localhost'] });
@@ -42,7 +42,7 @@ async function measureStartUp(folder: string): Promise<StartUp> {
     const [served = '', alone = ''] = await enrolled(['served', 'alone'], { folder, data, programs });
     service = await startService(served, programs);
     const status = (home: string) => () => time([programs.holdfast, 'status'], { HOLDFAST_HOME: home });
-    return medians({ node: () => time(['-e', '0']), served: status(served), alone: status(alone) });
+    return medians(turns, { node: () => time(['-e', '0']), served: status(served), alone: status(alone) });
   } finally {
     service?.kill();
     await server.stop();
@@ -104,10 +104,10 @@ function time(args: readonly string[], env: Readonly<Record<string, string>> = {
 }
 
 /** Each is done once before, so that what it keeps for the next time is there. */
-function medians<K extends string>(works: Readonly<Record<K, () => number>>): Record<K, number> {
+function medians<K extends string>(count: number, works: Readonly<Record<K, () => number>>): Record<K, number> {
   const entries = Object.entries<() => number>(works);
   for (const [, work] of entries) work();
-  const turns = Array.from({ length: TURNS }, () => entries.map(([, work]) => work()));
+  const turns = Array.from({ length: count }, () => entries.map(([, work]) => work()));
   return Object.fromEntries(
     entries.map(([name], i) => [name, median(turns.map((turn) => turn[i] as number))]),
   ) as Record<K, number>;
