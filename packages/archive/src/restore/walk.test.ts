@@ -75,6 +75,19 @@ describe('a walk', () => {
     );
   });
 
+  it('asks for many directories at a time also when more entries wait than it reads ahead', async () => {
+    const many = <T>(count: number, name: string, value: T) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${name}${i}`, value]));
+    const deep = tree({ sub: tree({ f: 'f' }), ...many(5, 'f', 'f') });
+    const wide = tree(many(60, 'd', tree({ ...many(200, 'f', 'f'), ...many(10, 'sub', deep) })));
+    const builder = new Builder(undefined, { ...LAYOUT, part: 1024 });
+    const root = builder.directory(wide);
+    const reader = new BuilderReader(builder);
+    await walked(reader, root);
+    const directories = 1 + 60 * (1 + 10 * 2);
+    assert.ok(reader.questions <= directories / 16, `${reader.questions} questions for ${directories} directories`);
+  });
+
   it('asks for many directories at a time, and for none that is not selected', async () => {
     const wide = tree(
       Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`d${i}`, tree({ sub: tree({ f: String(i) }) })])),
