@@ -12,7 +12,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 type Damaged = Pick<OpenedArchive, 'damaged'>;
 
 /** With a key file damaged or gone it is that which is missing, not a newer export. */
-const isOutdated = ({ damaged }: Damaged, { code }: RefusedSnapshot): boolean =>
+export const isOutdated = ({ damaged }: Damaged, { code }: Pick<RefusedSnapshot, 'code'>): boolean =>
   code === 'generation_unknown' && damaged.length === 0;
 
 /** So many are named; --json has all. */
@@ -23,8 +23,12 @@ export function tellRefusals({ out }: Context, archive: Damaged, refused: readon
   const damaged = damagedFiles(archive, refused);
   for (const each of damaged.slice(0, SHOWN)) out.note(`Damaged: ${describeDamage(each)}.`);
   if (damaged.length > SHOWN) out.note(`And ${damaged.length - SHOWN} more; --json lists them.`);
-  if (outdated > 0)
-    out.note(`${outdated} snapshots are sealed with newer keys. ${new AgentError('key_outdated').message}`);
+  tellOutdated(out, outdated);
+}
+
+export function tellOutdated(out: Context['out'], snapshots: number): void {
+  if (snapshots === 0) return;
+  out.note(`${snapshots} snapshots are sealed with newer keys. ${new AgentError('key_outdated').message}`);
 }
 
 /** The fields of a document. */

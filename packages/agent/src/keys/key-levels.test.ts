@@ -194,6 +194,10 @@ describe('who can open an archive', () => {
     assert.equal(listed.code, 9, listed.stderr);
     const { damagedFiles, outdatedFor } = JSON.parse(listed.stdout);
     assert.deepEqual([damagedFiles.length, outdatedFor.length], [0, 1]);
+    const checked = await first.run('check', ...store, '--json');
+    assert.equal(checked.code, 9, checked.stderr);
+    const found = JSON.parse(checked.stdout.trim().split('\n').at(-1) ?? '');
+    assert.deepEqual([found.problems, found.outdatedFor], [[], outdatedFor]);
     const newest = await first.run('restore', ...store, '--to', 'older');
     assert.equal(newest.code, 9, newest.stderr);
     assert.match(newest.stderr, /newer keys/);

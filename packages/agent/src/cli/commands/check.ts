@@ -14,7 +14,7 @@ import { type CommandModule, isSet, textOption } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
 import { count } from '../counts.ts';
 import { EXIT } from '../exit-codes.ts';
-import { tellRefusals } from '../refusals.ts';
+import { isOutdated, tellOutdated, tellRefusals } from '../refusals.ts';
 
 export const run: CommandModule['run'] = async (context, input) => {
   const archive = await openArchive(context, input);
@@ -34,18 +34,30 @@ export const run: CommandModule['run'] = async (context, input) => {
     progress.stop();
     tellRefusals(context, archive, []);
     const retired = await unexplainedHere(context, archive);
-    const { problems, ...counts } = result;
+    const { problems: all, ...counts } = result;
+    const { problems, outdatedFor } = apart(archive, all);
+    tellOutdated(context.out, outdatedFor.length);
     const documents = [...problems.map(documentOf), ...retired.map(retiredDocument)];
     const { damaged } = archive;
-    context.out.result({ ...counts, problems: documents, damagedFiles: damaged }, () =>
-      show(context, result, retired, damaged.length),
+    context.out.result({ ...counts, problems: documents, damagedFiles: damaged, outdatedFor }, () =>
+      show(context, { ...result, problems }, retired, damaged.length + outdatedFor.length),
     );
-    return problems.some(isDamage) || damaged.length > 0 || retired.length > 0 ? EXIT.damaged : EXIT.ok;
+    if (problems.some(isDamage) || damaged.length > 0 || retired.length > 0) return EXIT.damaged;
+    return outdatedFor.length > 0 ? EXIT.keyNeeded : EXIT.ok;
   } finally {
     progress.stop();
     archive.close();
   }
 };
+
+/** A snapshot that only a newer key opens is no problem of the archive's. */
+function apart(archive: OpenedArchive, all: readonly CheckProblem[]) {
+  const { outdated = [], others = [] } = Object.groupBy(all, (problem) =>
+    problem.kind === 'snapshot' && isOutdated(archive, problem.error) ? 'outdated' : 'others',
+  );
+  const outdatedFor = outdated.flatMap((problem) => (problem.kind === 'snapshot' ? [toHex(problem.snapshotId)] : []));
+  return { problems: others, outdatedFor };
+}
 
 /** Snapshots of this device that went away without a reason; whoever has looked need not be told again by `status`. */
 async function unexplainedHere(context: Context, archive: OpenedArchive): Promise<Unexplained[]> {
@@ -106,7 +118,7 @@ function show(
   { out, clock }: Context,
   { snapshots, structure, content, contentRead, bytes, problems }: CheckResult,
   retired: readonly Unexplained[],
-  damagedFiles: number,
+  unread: number,
 ): void {
   const read = contentRead > 0 ? `${count(contentRead)} of them opened` : 'none of them opened; --read-data does that';
   out.line(
@@ -118,7 +130,7 @@ function show(
       `Snapshot ${id.slice(0, 12)} of ${made} was retired ${gone}, and retention does not explain it. Ask your administrator.`,
     );
   }
-  if (problems.length === 0 && retired.length + damagedFiles > 0) return;
+  if (problems.length === 0 && retired.length + unread > 0) return;
   if (problems.length === 0) {
     out.line('Everything is there.');
     return;
