@@ -1,5 +1,6 @@
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { printableLines } from '@holdfast/protocol/printable.ts';
 import { buildProgram } from './cli/program.ts';
 import { ServerError } from './errors.ts';
 
@@ -9,7 +10,7 @@ export async function main(): Promise<void> {
   try {
     await buildProgram().parseAsync();
   } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
+    process.stderr.write(`${printableLines(explain(error))}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,5 +1,5 @@
+import { printable, printableJson } from '@holdfast/protocol/printable.ts';
 import { codeOf } from '../errors.ts';
-import { printable, printableJson } from './printable.ts';
 import type { Progress } from './progress.ts';
 
 /**

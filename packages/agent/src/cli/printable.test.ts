@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { printable, printableJson } from '@holdfast/protocol/printable.ts';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
 import fc from 'fast-check';
 import { enrolledDevice } from '../testing/device-world.ts';
 import { temporary } from '../testing/temporary.ts';
-import { printable, printableJson } from './printable.ts';
 
 describe('what a terminal is shown', () => {
   it('has no control characters and no overrides of direction, and letters of every script as they are', () => {

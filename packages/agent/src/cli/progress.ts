@@ -1,7 +1,7 @@
+import { printable } from '@holdfast/protocol/printable.ts';
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration } from '../limits/units.ts';
 import { count } from './counts.ts';
-import { printable } from './printable.ts';
 import { inWords } from './words.ts';
 
 /** How far a long command has come. Counts only grow; a total may grow too while the walk goes on. */

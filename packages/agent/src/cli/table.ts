@@ -1,4 +1,4 @@
-import { printable } from './printable.ts';
+import { printable } from '@holdfast/protocol/printable.ts';
 
 /** Columns for a person: as wide as their content is on the screen, the last one free. */
 export function table(texts: readonly (readonly string[])[]): string[] {

@@ -1,3 +1,4 @@
+import { printable } from '@holdfast/protocol/printable.ts';
 import type { Command } from 'commander';
 import { archiveOf, formerDevicesOf } from '../authority/archives/store.ts';
 import { verifyChain } from '../authority/audit/audit.ts';
@@ -130,7 +131,7 @@ async function listAllUsers({ context }: Foundation, json: boolean | undefined):
   for (;;) {
     const rows = await listUsers(kysely, { after, limit: PAGE });
     for (const user of await describeUsers(kysely, rows)) {
-      print(json, user, `${user.id}  ${user.state.padEnd(8)} ${user.username}  (${user.roles.join(', ')})`);
+      print(json, user, printable(`${user.id}  ${user.state.padEnd(8)} ${user.username}  (${user.roles.join(', ')})`));
     }
     if (rows.length < PAGE) return;
     after = rows.at(-1)?.username_key;
@@ -143,7 +144,7 @@ async function listAllDevices({ context }: Foundation, json: boolean | undefined
     const devices = await listDevices(context.database.kysely, { after, limit: PAGE });
     for (const d of devices) {
       const state = d.removed === null ? `seen ${isoTime(d.lastSeen)}` : `removed ${isoTime(d.removed)}`;
-      print(json, d, `${d.guid}  ${d.name}  ${d.username}  ${d.os.platform}  ${d.version}  ${state}`);
+      print(json, d, printable(`${d.guid}  ${d.name}  ${d.username}  ${d.os.platform}  ${d.version}  ${state}`));
     }
     if (devices.length < PAGE) return;
     after = devices.at(-1)?.id;
@@ -163,7 +164,7 @@ async function revoke({ context }: Foundation, json: boolean | undefined, idOrGu
     (await inTransaction(context, (trx) => removeDevice(trx, device.id, 'system', context.now())));
   if (!removed) throw new ServerError('device_missing', { data: { device: idOrGuid } });
   const advice = await whoRenewsKeys(context, device.user);
-  print(json, { removed: device.id, ...advice }, `Removed ${device.name}. ${advice.keys}`);
+  print(json, { removed: device.id, ...advice }, `Removed ${printable(device.name)}. ${advice.keys}`);
 }
 
 /** The removed device has no more access to the server, but the keys that it had still fit. */

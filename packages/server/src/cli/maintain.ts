@@ -1,3 +1,4 @@
+import { printable, printableJson } from '@holdfast/protocol/printable.ts';
 import { Argument, type Command } from 'commander';
 import { archivePolicy } from '../archive-policy.ts';
 import { maintenanceHold, releaseMaintenance } from '../authority/maintenance-hold.ts';
@@ -102,11 +103,11 @@ function stopSignal(): AbortSignal {
 function show(json: boolean | undefined, event: MaintenanceEvent): void {
   if (json === true) {
     const error = event.kind === 'failed' ? { error: String(event.error) } : {};
-    process.stdout.write(`${JSON.stringify({ ...event, ...error })}\n`);
+    process.stdout.write(`${printableJson(JSON.stringify({ ...event, ...error }))}\n`);
     return;
   }
   const text = line(event);
-  if (text !== null) process.stdout.write(`${event.archive.slice(0, 8)}  ${event.job}: ${text}\n`);
+  if (text !== null) process.stdout.write(`${event.archive.slice(0, 8)}  ${event.job}: ${printable(text)}\n`);
 }
 
 /** Progress of single packs is for programs. */

@@ -1,3 +1,4 @@
+import { printableJson, printableLines } from '@holdfast/protocol/printable.ts';
 import type { Command } from 'commander';
 import { loadConfig, type ServerConfig, type ServerFlags } from '../config.ts';
 
@@ -21,7 +22,7 @@ export const withJson = (command: Command): Command => command.option('--json', 
 
 export const configOf = (flags: ServerFlags): ServerConfig => loadConfig(flags);
 
-/** A result for a program or for a person. */
+/** A result for a program or for a person. A name that could hold the end of a line is made printable before it is put into `text`. */
 export function print(json: boolean | undefined, result: Record<string, unknown>, text: string): void {
-  process.stdout.write(json === true ? `${JSON.stringify(result)}\n` : `${text}\n`);
+  process.stdout.write(`${json === true ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`);
 }
