@@ -8,5 +8,31 @@ if (major < 26) {
   );
   process.exit(1);
 }
+keepCompiled();
 const { main } = await import('../src/main.ts');
 await main();
+
+/**
+ * The next start loads what this one compiles. Whoever can write there decides what the program does, so the folder is the
+ * user's own below a home of the user's own: not Node's default, which lies in the shared temporary folder, and nothing of a
+ * user's for root who kept that user's HOME. Where there is none, each start compiles.
+ */
+function keepCompiled() {
+  const { enableCompileCache, getCompileCacheDir } = process.getBuiltinModule('node:module');
+  if (getCompileCacheDir() !== undefined) return; // NODE_COMPILE_CACHE decides
+  const { lstatSync, mkdirSync } = process.getBuiltinModule('node:fs');
+  const home = process.getBuiltinModule('node:os').homedir();
+  const caches = { win32: 'AppData/Local/Holdfast', darwin: 'Library/Caches/Holdfast' }[process.platform];
+  const folder = `${home}/${caches ?? '.cache/holdfast'}/code`;
+  const isOwn = (path) => {
+    const { uid, mode } = lstatSync(path);
+    return process.getuid === undefined || (uid === process.getuid() && (mode & 0o170022) === 0o040000);
+  };
+  try {
+    if (!isOwn(home)) return;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (isOwn(folder)) enableCompileCache(folder);
+  } catch {
+    // No home, or one that cannot be written to: everything works without
+  }
+}
