@@ -22,6 +22,8 @@ export type SoakResult = {
   readonly done: Readonly<Record<'changes' | 'asked' | 'backups' | 'restores' | 'maintenance', number>>;
 };
 
+/** A file that was there when the walk began: it is told, and no failure where all changes all the time. */
+const SOMETHING_VANISHED = 3;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
@@ -68,10 +70,11 @@ async function live(
   samples: Record<Process, Usage[]>,
   done: Counts,
 ): Promise<void> {
-  const over = AbortSignal.timeout(ms);
+  const failed = new AbortController();
+  const over = AbortSignal.any([AbortSignal.timeout(ms), failed.signal]);
   const every = rhythm(ms);
   const most = 2 * SMALL.files;
-  await together([
+  const turns = [
     again(over, every.change, async () => {
       changeOne(device.tree, random, most);
       done.changes += 1;
@@ -81,7 +84,7 @@ async function live(
       samples.service.push(usageOf(daemon.pid));
     }),
     again(over, every.asked, async () => {
-      answer(await world.onDevice(device, ['backup', '--set', SET]));
+      answer(await world.onDevice(device, ['backup', '--set', SET]), [0, SOMETHING_VANISHED]);
       done.asked += 1;
     }),
     again(over, every.restore, async () => {
@@ -94,7 +97,9 @@ async function live(
       await world.maintain('all');
       done.maintenance += 1;
     }),
-  ]);
+  ];
+  for (const turn of turns) turn.catch(() => failed.abort());
+  await together(turns);
 }
 
 /** Until it is over; no turn begins while the one before lasts. */

@@ -1,10 +1,11 @@
 /** A disk is full: the server's, the agent's, or the one that is restored to. It is said, and goes on when there is room. */
 import assert from 'node:assert/strict';
 import { answer, type Ended } from '../../../scripts/processes.ts';
+import { Daemon, JUMP_MS, nextReport, whileRuns } from '../support/daemon.ts';
 import { warningsOf } from '../support/health.ts';
 import { requireCleanStore, requireWholeFiles } from '../support/leftovers.ts';
 import type { Random } from '../support/random.ts';
-import { CAN_MOUNT, onSmallDisk } from '../support/small-disk.ts';
+import { CAN_MOUNT, onSmallDisk, type SmallDisk } from '../support/small-disk.ts';
 import { changeTree, rewriteLarge } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
 import type { Round } from './round.ts';
@@ -19,7 +20,7 @@ export const fullDisk: Round = {
   async run(world, random) {
     if (!CAN_MOUNT) return SKIPPED;
     const device = random.pick(world.devices);
-    return random.pick([storeIsFull, homeIsFull, targetIsFull])(world, device, random);
+    return random.pick([storeIsFull, homeIsFull, targetIsFull, homeFillsBesideService])(world, device, random);
   },
 };
 
@@ -75,6 +76,49 @@ export async function homeIsFull(world: World, device: Device, random: Random): 
   } finally {
     disk.end();
   }
+}
+
+export async function homeFillsBesideService(world: World, device: Device, random: Random): Promise<string> {
+  const disk = onSmallDisk(device.home, 16_384);
+  try {
+    const code = await serviceWaitsForRoom(world, device, random, disk);
+    if (code !== null) assert.equal(code, 'disk_full');
+    return `the agent's, beside the service: ${code ?? 'it was enough'}, then done`;
+  } finally {
+    disk.end();
+  }
+}
+
+/** It says what is wrong, lives on, and backs up when there is room, without help. Returns of what it told, if of anything. */
+async function serviceWaitsForRoom(
+  world: World,
+  device: Device,
+  random: Random,
+  disk: SmallDisk,
+): Promise<string | null> {
+  changeTree(device.tree, random);
+  rewriteLarge(device.tree, 20 * MB, random);
+  const manifest = world.manifest(device);
+  await world.advance(JUMP_MS);
+  let code: string | null = null;
+  await whileRuns(new Daemon(world, device, { jumpMs: JUMP_MS }), async (daemon) => {
+    const first = await daemon.until(({ event }) => event === 'done' || event === 'failed');
+    assert.ok(first, 'it lives on');
+    let report = first.report ?? null;
+    if (report === null) {
+      code = first.code ?? '';
+      assert.match(first.msg, /\S \S/, 'advice');
+      disk.grow(ROOM);
+      daemon.jump();
+      answer(await world.onDevice(device, ['resume'])); // by it, it looks at its clock
+      report = await nextReport(daemon);
+    }
+    assert.ok(report, 'it goes on');
+    await world.adopt(device, manifest);
+    world.acknowledged(device, report, manifest);
+  });
+  await world.advance(JUMP_MS);
+  return code;
 }
 
 export async function targetIsFull(world: World, device: Device): Promise<string> {

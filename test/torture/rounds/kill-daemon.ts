@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { Manifest } from '../../../scripts/manifest.ts';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
-import { Daemon, JUMP_MS, whileRuns } from '../support/daemon.ts';
+import { Daemon, JUMP_MS, nextReport, whileRuns } from '../support/daemon.ts';
 import { requireTidyHome } from '../support/leftovers.ts';
 import type { Random } from '../support/random.ts';
 import { changeTree, rewriteLarge } from '../support/tree.ts';
@@ -108,13 +108,6 @@ class Life {
     daemon.jump();
     return true;
   }
-}
-
-/** Of its next run; `null` when it died before. A run that fails fails the round: nothing is wrong but that it is killed. */
-async function nextReport(daemon: Daemon) {
-  const line = await daemon.until(({ event }) => event === 'done' || event === 'failed');
-  if (line?.event === 'failed') assert.fail(JSON.stringify(line));
-  return line?.report ?? null;
 }
 
 /** Started again while it is paused it waits, and when that is over it backs up; nobody clears anything away for it. */

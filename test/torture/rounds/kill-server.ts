@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
 import { requireCleanStore } from '../support/leftovers.ts';
+import type { Random } from '../support/random.ts';
 import { together } from '../support/together.ts';
 import { changeTree, rewriteLarge } from '../support/tree.ts';
 import type { Device, World } from '../support/world.ts';
@@ -91,15 +92,21 @@ const START_MS = 5000;
 /** It has done them by then. */
 const JOBS_MS = 15_000;
 
-/** The server dies in what it does each hour by the clock; it comes back, and everything goes on. */
-export async function serverDiesByTheClock(world: World, death: Death): Promise<string> {
+/** The server dies in what it does each hour by the clock, while its devices back up; it comes back, and everything goes on. */
+export async function serverDiesByTheClock(world: World, random: Random, death: Death): Promise<string> {
+  for (const device of world.devices) changeTree(device.tree, random);
+  const manifests = new Map(world.devices.map((device) => [device, world.manifest(device)]));
   await world.stopServer();
   const sinceThen = (world.now() - HOURLY_AT + START_MS) % HOUR;
   world.clockMs += HOUR - sinceThen;
   const started = await world.startServerOrDie(death);
+  const busy = together(world.devices.map((device) => world.disturbedBackup(device, {}, [DONE, OFFLINE])));
   const died = !started || (await diesWithin(world, JOBS_MS));
   await world.stopServer(died ? 'SIGKILL' : 'SIGTERM');
   await world.startServer();
+  await busy;
+  for (const [device, manifest] of manifests) await world.adopt(device, manifest);
+  for (const device of world.devices) await world.backup(device);
   return died ? 'died' : 'lived on';
 }
 

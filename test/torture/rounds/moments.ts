@@ -35,7 +35,7 @@ const RUNS: Readonly<Record<ScenarioName, Scenario>> = {
     return serverDies(world, [await busy(world, random)], { death });
   },
   enrolling: (world, random, death) => serverDiesInEnrolment(world, newName(random), death),
-  hourly: (world, _, death) => serverDiesByTheClock(world, death),
+  hourly: (world, random, death) => serverDiesByTheClock(world, random, death),
   maintain: async (world, random, death) => {
     const [writer, reader] = await withGarbage(world, random);
     return maintenanceDies(world, writer, reader, { death });

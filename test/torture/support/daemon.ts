@@ -6,7 +6,12 @@ import { HANGS_MS } from './run-to-end.ts';
 import type { Acknowledgement, Device, World } from './world.ts';
 
 /** A line of its log. */
-export type DaemonLine = { readonly event: string; readonly code?: string; readonly report?: Acknowledgement };
+export type DaemonLine = {
+  readonly event: string;
+  readonly msg: string;
+  readonly code?: string;
+  readonly report?: Acknowledgement;
+};
 
 const noop = (): void => {};
 
@@ -97,4 +102,11 @@ export async function whileRuns(daemon: Daemon, work: (daemon: Daemon) => Promis
   const { signal, code, stdout, stderr } = await daemon.stop();
   if (signal !== 'SIGKILL' && code !== 0) throw new Error(`the service ended with ${code}\n${stdout}${stderr}`);
   return signal === 'SIGKILL';
+}
+
+/** Of its next run; `null` when it died before. A run that fails fails the round: nothing is wrong but that it is killed. */
+export async function nextReport(daemon: Daemon): Promise<Acknowledgement | null> {
+  const line = await daemon.until(({ event }) => event === 'done' || event === 'failed');
+  if (line?.event === 'failed') throw new Error(JSON.stringify(line));
+  return line?.report ?? null;
 }
