@@ -37,6 +37,11 @@ const CASES = {
     advice:
       'Snapshots are gone from the store point: put them back from a copy of it, or run `holdfast-server reindex`.',
   },
+  objects_damaged: {
+    degrades: true,
+    advice:
+      'A key file, wrap, device list, snapshot or policy of an archive is damaged or gone: `holdfast-server maintain verify` names it. Let every device back up, which brings its newest snapshot again; put the rest back from a copy of the store point.',
+  },
   index_disagrees: {
     degrades: true,
     advice: 'The index does not agree with the packs: run `holdfast-server reindex`.',

@@ -92,6 +92,17 @@ describe('the parent of the next snapshot', () => {
     assert.deepEqual(await find([], second), { parent: link(second, false), problems: ['lost'] });
   });
 
+  it('is offered again when it decayed where it is stored, whatever byte of it', async () => {
+    const first = await snapshot(null);
+    const second = await snapshot(first);
+    for (let at = 0; at < second.object.length; at += 7) {
+      const decayed = { ...second, object: second.object.with(at, (second.object[at] as number) ^ 1) };
+      const { parent, problems } = await find([first, decayed], second);
+      assert.deepEqual(parent, link(second, false), `byte ${at}`);
+      assert.ok(problems.includes('lost'));
+    }
+  });
+
   it('is found all the same when the chain has forked', async () => {
     const first = await snapshot(null);
     const ours = await snapshot(first);

@@ -40,8 +40,8 @@ export type ChainInput = {
 export async function findParent(input: ChainInput): Promise<Link | null> {
   const links = input.stored.map(({ object }) => linkOf(input, object, true)).filter((link) => link !== null);
   links.sort((a, b) => b.envelope.sequence - a.envelope.sequence || b.envelope.deviceTime - a.envelope.deviceTime);
-  const head = await firstOwn(input, links);
   const cached = input.cached && linkOf(input, input.cached, false);
+  const head = await firstOwn(input, links, cached);
   // An older one that is not there may have been retired.
   if (cached && (head === null || cached.envelope.sequence > head.envelope.sequence)) {
     input.onProblem('lost', cached.id);
@@ -69,16 +69,19 @@ function linkOf(input: ChainInput, object: Uint8Array | null, stored: boolean): 
   }
 }
 
-async function firstOwn(input: ChainInput, links: readonly Link[]): Promise<Link | null> {
+async function firstOwn(input: ChainInput, links: readonly Link[], cached: Link | null): Promise<Link | null> {
   for (const link of links) {
     if (await isOwn(input, link)) return link;
-    input.onProblem('foreign', link.id);
+    // One with the envelope that we made is ours, and decayed
+    if (cached === null || !equalBytes(link.id, cached.id)) input.onProblem('foreign', link.id);
   }
   return null;
 }
 
 async function isOwn(input: ChainInput, { object }: Link): Promise<boolean> {
-  const { envelope, signature, mac } = decodeSnapshotObject(object);
+  const { envelope, signature, mac, description } = decodeSnapshotObject(object);
+  // One whose description decayed is no parent: nobody can restore it, so it is offered again from the cache
+  if (!equalBytes(hash('sha256', description, 'buffer'), decodeEnvelope(envelope).descriptionHash)) return false;
   if (!equalBytes(input.crypto.snapshotMac(envelope), mac)) return false;
   return equalBytes(await input.sign(signedMessage(LABEL.snapshot, envelope)), signature);
 }

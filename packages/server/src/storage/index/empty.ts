@@ -14,6 +14,7 @@ const TABLES: readonly (keyof IndexTables)[] = [
   'collections',
   'jobs',
   'troubles',
+  'objects',
 ];
 
 /** Forgets everything: it is about to be made anew from the store point. */

@@ -24,6 +24,7 @@ export type IndexTables = {
   collections: CollectionRow;
   jobs: JobRow;
   troubles: TroubleRow;
+  objects: ObjectRow;
 };
 
 /** Facts about the whole store point. */
@@ -150,11 +151,19 @@ export type JobRow = {
 /** What a run of maintenance may conclude. */
 export type Trouble = Extract<
   Warning,
-  'reconcile_stopped' | 'snapshots_vanished' | 'collect_unsafe' | 'index_disagrees' | 'maintenance_failed'
+  | 'reconcile_stopped'
+  | 'snapshots_vanished'
+  | 'collect_unsafe'
+  | 'index_disagrees'
+  | 'maintenance_failed'
+  | 'objects_damaged'
 >;
 
 /** What maintenance concluded; see troubles.ts. */
 export type TroubleRow = { archive: number; code: Trouble; job: string; since: number };
+
+/** A small object that cannot be judged by itself: `name` without the archive's folder, the SHA-256 that its bytes had. */
+export type ObjectRow = { archive: number; name: string; hash: Uint8Array };
 
 export const indexSteps = (kind: Kind): Steps => ({
   '0001_index': async (db, t) => {
@@ -320,6 +329,17 @@ export const indexSteps = (kind: Kind): Steps => ({
       .on('archives')
       .column('suspended')
       .where(sql.ref('suspended'), '=', sql.lit(1))
+      .execute();
+  },
+
+  '0003_objects': async (db, t) => {
+    await db.schema
+      .createTable('objects')
+      .addColumn('archive', t.integer, (c) => c.notNull())
+      .addColumn('name', t.text, (c) => c.notNull())
+      .addColumn('hash', t.bytes, (c) => c.notNull())
+      .addPrimaryKeyConstraint('objects_pk', ['archive', 'name'])
+      .modifyEnd(kind === 'sqlite' ? sql`strict, without rowid` : sql``)
       .execute();
   },
 });

@@ -15,6 +15,7 @@ import { receiptName, snapshotName, tombstoneName } from '@holdfast/archive/stor
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { type Archive, lockArchive } from '../index/archives.ts';
 import { uncondemn } from '../index/chunks.ts';
+import { forgetObject, hashOf, notedHash, noteObject } from '../index/objects.ts';
 import type { On } from '../index/open-index.ts';
 import { prefixOf } from '../index/records.ts';
 import { endSession, findOpenSession, holdSession, requireSession } from '../index/sessions.ts';
@@ -29,6 +30,7 @@ import {
   updateSnapshot,
 } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
+import { readIfThere } from '../reads/lists.ts';
 import { makeReceipt } from '../receipts.ts';
 import type { StorePoint } from '../store-point.ts';
 import { requirePresent } from './links.ts';
@@ -46,7 +48,18 @@ export async function repeatedCommit(point: StorePoint, commit: Commit): Promise
     if (open !== null) await endSession(on, open.number, point.now());
     return true;
   });
-  return committed ? point.blobs.get(receiptName(archive.id, snapshot.id)) : null;
+  if (!committed) return null;
+  await healSnapshot(point, commit);
+  return point.blobs.get(receiptName(archive.id, snapshot.id));
+}
+
+/** What decayed since is taken again: exactly the bytes that were committed, so that no device replaces a snapshot by another. */
+async function healSnapshot({ blobs, index }: StorePoint, { archive, snapshot }: Commit): Promise<void> {
+  const name = snapshotName(archive.id, snapshot.id);
+  const there = await readIfThere(blobs, name);
+  if (there !== null && equalBytes(there, snapshot.object)) return;
+  const noted = await index.read((on) => notedHash(on, archive, name));
+  if (noted !== null && equalBytes(noted, hashOf(snapshot.object))) await blobs.put(name, snapshot.object);
 }
 
 export async function commitSnapshot(point: StorePoint, commit: Commit): Promise<Uint8Array> {
@@ -115,6 +128,7 @@ async function publish(on: On, { archive, session: id, snapshot }: Commit, recei
   const forked = head !== null && (parent === null || !equalBytes(head.id, parent));
   const change = { state: SNAPSHOT_STATE.committed, received, forked: forked ? 1 : 0 };
   await updateSnapshot(on, archive.number, snapshot.id, change);
+  await noteObject(on, archive, snapshotName(archive.id, snapshot.id), snapshot.object);
   await uncondemn(on, archive.number, [prefixOf(root)], session.epoch);
   await endSession(on, session.number, received);
   return forked;
@@ -143,5 +157,8 @@ export async function dropAbandoned(point: StorePoint, archive: Archive): Promis
 export async function removeSnapshotObjects(point: StorePoint, archive: Archive, id: Uint8Array): Promise<void> {
   await point.blobs.delete(snapshotName(archive.id, id));
   await point.blobs.delete(receiptName(archive.id, id));
-  await point.index.write((on) => deleteSnapshot(on, archive.number, id));
+  await point.index.write(async (on) => {
+    await deleteSnapshot(on, archive.number, id);
+    await forgetObject(on, archive, snapshotName(archive.id, id));
+  });
 }

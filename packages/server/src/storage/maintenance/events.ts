@@ -9,6 +9,7 @@ export type AlertKind =
   | 'packs_unknown_damaged'
   | 'packs_damaged'
   | 'snapshots_vanished'
+  | 'objects_damaged'
   | 'chunks_lost'
   | 'collect_unsafe'
   | 'index_disagrees'

@@ -83,8 +83,10 @@ export async function writePolicy(
   blobs: Pick<BlobStore, 'put'>,
   archiveId: Uint8Array,
   record: PolicyRecord,
-): Promise<void> {
-  await blobs.put(policyName(archiveId), new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`));
+): Promise<Uint8Array> {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  await blobs.put(policyName(archiveId), bytes);
+  return bytes;
 }
 
 /** Pure: what is in force from now on, and what waits. `wanted` null changes nothing. */

@@ -7,8 +7,9 @@
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { decodeStatement } from '@holdfast/archive/format/statement.ts';
 import { decodeTombstone } from '@holdfast/archive/format/tombstone.ts';
-import { folderPrefix, tombstoneName } from '@holdfast/archive/store/layout.ts';
+import { folderPrefix, policyName, tombstoneName } from '@holdfast/archive/store/layout.ts';
 import { lockArchive } from '../index/archives.ts';
+import { forgetObject, noteObject } from '../index/objects.ts';
 import { committedSnapshots, findSnapshot, snapshotsInState, updateSnapshot } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
 import { dropAbandoned, removeSnapshotObjects } from '../ingest/commit-snapshot.ts';
@@ -19,6 +20,7 @@ import {
   type ArchivePolicy,
   checkPolicy,
   nextPolicy,
+  type PolicyRecord,
   planArchive,
   type Retirement,
   readPolicy,
@@ -37,13 +39,21 @@ export async function retain(run: Run, wanted: ArchivePolicy | null): Promise<Re
   const now = point.now();
   const stored = await readPolicy(point.blobs, archive.id);
   const record = nextPolicy(stored, wanted && checkPolicy(wanted, 'policy'), snapshots, now);
-  if (record !== stored) await writePolicy(point.blobs, archive.id, record);
+  if (record !== stored) await replacePolicy(run, record);
   let retired = 0;
   for (const retirement of planArchive(record.inForce, snapshots, now)) {
     if (await retire(run, retirement, now)) retired += 1;
   }
   point.metrics.add('snapshots_retired', retired);
   return { retired, tombstonesDropped: await dropTombstones(run, now), abandoned };
+}
+
+/** Forgotten before it changes: a run that is cut off in between leaves a policy that verify sees for the first time. */
+async function replacePolicy({ point, archive, step }: Run, record: PolicyRecord): Promise<void> {
+  const name = policyName(archive.id);
+  await step((on) => forgetObject(on, archive, name));
+  const bytes = await writePolicy(point.blobs, archive.id, record);
+  await step((on) => noteObject(on, archive, name, bytes));
 }
 
 async function finishRetiring({ point, archive }: Run): Promise<void> {

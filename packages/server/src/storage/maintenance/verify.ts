@@ -1,4 +1,4 @@
-// Verify: reads every pack whole, compares its bytes with its name and the index with its table, and marks what is bad as
+// Verify: looks at every small object (verify-objects.ts), then reads every pack whole, compares its bytes with its name and the index with its table, and marks what is bad as
 // lost (ARCHIVE §5.7). Any flipped byte changes the hash. It reads beside everything else and takes the packs that were not
 // read for longest first, so that a run that is stopped goes on where it was.
 
@@ -16,6 +16,7 @@ import { conclude } from '../index/troubles.ts';
 import { isDamage, isMissing, newSha256 } from '../pack-tables.ts';
 import { loseRowsOf } from './reconcile.ts';
 import type { Run } from './run.ts';
+import { type ObjectsResult, verifyObjects } from './verify-objects.ts';
 
 export type VerifyResult = {
   packs: number;
@@ -24,14 +25,15 @@ export type VerifyResult = {
   lostChunks: number;
   /** Rows that do not lead to their frame. */
   wrongRows: number;
-};
+} & ObjectsResult;
 
 const SLICE = 1024 * 1024;
 const ROWS_PER_STEP = 1024;
 
 export async function verify(run: Run): Promise<VerifyResult> {
   const { point, archive } = run;
-  const result: VerifyResult = { packs: 0, bytes: 0, damagedPacks: 0, lostChunks: 0, wrongRows: 0 };
+  const found = await verifyObjects(run);
+  const result: VerifyResult = { packs: 0, bytes: 0, damagedPacks: 0, lostChunks: 0, wrongRows: 0, ...found };
   const begun = point.now();
   const total = await point.index.read((on) => packsToVerify(on, archive.number, begun));
   for (const { number, id } of total) {
