@@ -84,6 +84,31 @@ describe('retention', () => {
     assert.equal(objects.filter((name) => name.includes('/receipts/')).length, left.length);
   });
 
+  test('pushes nothing out for snapshots that a laptop dates back or forth', async () => {
+    const [honest, attacked] = [await Site.make(), await Site.make()];
+    const leftOf = async (site: Site) => {
+      await site.maintain('retention');
+      return (await kept(site)).map(({ sequence }) => sequence);
+    };
+    for (const [site, times] of [
+      [honest, [undefined]],
+      [attacked, [0, 1, Date.UTC(2020, 0, 1), Date.UTC(2100, 0, 1)]],
+    ] as const) {
+      await history(site, 10, 60);
+      for (let i = 0; i < 8; i++) {
+        const session = await site.device.open();
+        await site.device.put(session, [...data('b'), tree('u', 'b')]);
+        const deviceTime = times[i % times.length];
+        await site.device.commit(session, id('u'), deviceTime === undefined ? {} : { deviceTime });
+        await site.laterBy(MINUTE);
+      }
+    }
+    const left = await leftOf(attacked);
+    assert.deepEqual(left, await leftOf(honest));
+    for (let sequence = 1; sequence <= 10; sequence++)
+      assert.ok(left.includes(sequence), `the history holds ${sequence}`);
+  });
+
   test('drops a partial snapshot when a later whole one is there', async () => {
     const site = await Site.make();
     await history(site, 2, 5, true);
