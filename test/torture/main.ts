@@ -2,6 +2,7 @@
  * `npm run torture -- [--rounds N] [--seed S] [--only NAME[,NAME]] [--world N] [--jobs N] [--moments TEXT] [--learn] [--keep]`
  * `npm run torture -- --fuzz [--seed S] [--minutes N]`: see fuzz.ts
  * `npm run torture -- --soak DURATION [--seed S]`: see soak.ts
+ * `npm run torture -- --model [--seed S] [--days N] [--runs N] [--log]`: see model/model.ts
  *
  * Real processes die, rot and go on; see campaign.ts. Prints its seed, each round and the sum; exit code 1 when a promise was
  * broken. `--world N` repeats one world of a campaign alone, `--keep` leaves the folder of a world that failed, `--moments TEXT`
@@ -23,6 +24,11 @@ import { Tally } from './support/tally.ts';
 
 if (process.argv.includes('--fuzz')) {
   await import('./fuzz.ts');
+  process.exit();
+}
+if (process.argv.includes('--model')) {
+  const { runModels } = await import('./model/command.ts');
+  await runModels(process.argv.slice(2));
   process.exit();
 }
 
