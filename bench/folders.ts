@@ -19,6 +19,12 @@ export function smallFilesOf(trees: readonly string[]): string[] {
   return trees.flatMap((tree) => [...filesBelow(tree)]).filter((path) => isSmall(lstatSync(path).size));
 }
 
+/** So many of a list, at even distances. */
+export function spread<T>(list: readonly T[], wanted: number): T[] {
+  const count = Math.min(wanted, list.length);
+  return Array.from({ length: count }, (_, i) => list[Math.floor(((i + 0.5) * list.length) / count)] as T);
+}
+
 const isSmall = (size: number): boolean => size > 0 && size < SMALL;
 
 function* filesBelow(folder: string): Iterable<string> {

@@ -15,7 +15,12 @@ import {
 import { type Measured, measure, watchMemory } from '../measure.ts';
 import { empty, type Side } from './side.ts';
 
-export type Engine = Side & { readonly folder: string };
+export type Engine = Side & {
+  /** With the keys, which may be copied before the first backup. */
+  readonly folder: string;
+  /** The ids of all chunks of the trees, as JSON. */
+  ids(trees: readonly string[]): Promise<Measured>;
+};
 
 export function engine(folder: string): Engine {
   const run = (job: string, ...args: string[]): Promise<Measured> =>
@@ -27,6 +32,7 @@ export function engine(folder: string): Engine {
     reset: async () => empty(folder),
     backup: (trees) => run('backup', ...trees),
     restore: (into) => run('restore', into),
+    ids: (trees) => run('ids', ...trees),
     close: async () => {},
   };
 }

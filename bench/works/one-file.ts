@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { environmentOf } from '../../test/torture/faults/faults.ts';
-import { smallFilesOf } from '../folders.ts';
+import { smallFilesOf, spread } from '../folders.ts';
 import { countingLine } from '../line.ts';
 import { median } from '../measure.ts';
 import type { AgentToServer } from '../sides/ours.ts';
@@ -21,7 +21,7 @@ export async function oneFile({ trees, folder }: Bench, side: AgentToServer): Pr
   const seconds: number[] = [];
   const received: number[] = [];
   try {
-    for (const path of chosen(smallFilesOf(trees))) {
+    for (const path of spread(smallFilesOf(trees), FILES)) {
       const into = join(folder, 'one-file');
       empty(into);
       const before = line.received();
@@ -36,11 +36,6 @@ export async function oneFile({ trees, folder }: Bench, side: AgentToServer): Pr
     { row: 'one-file-time', ours: median(seconds), beside: {} },
     { row: 'one-file-bytes', ours: Math.max(...received) / 1e6, beside: {} },
   ];
-}
-
-function chosen(files: readonly string[]): string[] {
-  const count = Math.min(FILES, files.length);
-  return Array.from({ length: count }, (_, i) => files[Math.floor(((i + 0.5) * files.length) / count)] as string);
 }
 
 function requireEqual(path: string, restored: readonly string[]): void {
