@@ -12,7 +12,17 @@ type Place = { readonly number: number; readonly id: Uint8Array };
 
 export const hashOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
 
-/** `name` as in format §7, whole. */
+/** For an object that is seen for the first time; whoever stores it knows better. */
+export async function noteIfNew({ db }: On, archive: Place, name: string, bytes: Uint8Array): Promise<void> {
+  const row = { archive: archive.number, name: placeOf(archive.id, name), hash: hashOf(bytes) };
+  await db
+    .insertInto('objects')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** For who stores it. `name` as in format §7, whole. */
 export async function noteObject({ db }: On, archive: Place, name: string, bytes: Uint8Array): Promise<void> {
   const row = { archive: archive.number, name: placeOf(archive.id, name), hash: hashOf(bytes) };
   await db

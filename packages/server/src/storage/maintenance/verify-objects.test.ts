@@ -6,7 +6,15 @@ import { before, describe, test } from 'node:test';
 import { sealToPassphrase, sealToRecipient } from '@holdfast/archive/keys/age-file.ts';
 import { emptyDeviceList, signDeviceList, withDevice } from '@holdfast/archive/keys/device-list.ts';
 import { generateIdentity } from '@holdfast/archive/keys/identity.ts';
-import { archivePrefix, parseName, receiptName, snapshotName, tombstoneName } from '@holdfast/archive/store/layout.ts';
+import {
+  archivePrefix,
+  identityName,
+  parseName,
+  policyName,
+  receiptName,
+  snapshotName,
+  tombstoneName,
+} from '@holdfast/archive/store/layout.ts';
 import fc from 'fast-check';
 import { indexWarnings } from '../index/troubles.ts';
 import { removeSnapshotObjects, repeatedCommit } from '../ingest/commit-snapshot.ts';
@@ -113,7 +121,7 @@ describe('verify of what is no pack', () => {
   });
 
   test('finds one that is gone', async () => {
-    for (const name of names.filter((each) => /keys|identities|policy/.test(each))) {
+    for (const name of names.filter((each) => /keys|policy/.test(each))) {
       const whole = await site.blobs.get(name);
       await site.blobs.delete(name);
       await site.maintain('verify');
@@ -152,6 +160,46 @@ describe('verify of what is no pack', () => {
     assert.deepEqual(await site.blobs.get(name), whole);
     await site.maintain('verify');
     assert.deepEqual(site.alerts, []);
+  });
+
+  test('takes nothing for gone that was rightly taken away: a snapshot that is just retired, a wrap at a raised key level', async () => {
+    const other = await Site.make();
+    const made = (await other.backUp([[{ id: id('r') }]], id('r'))) as MadeSnapshot;
+    const wrap = identityName(other.archive.id, `${'ab'.repeat(16)}.age`);
+    const sealed = await site.blobs.get(identityName(site.archive.id, `${'ab'.repeat(16)}.age`));
+    await other.blobs.put(wrap, sealed);
+    await other.maintain('verify');
+    for (const name of [wrap, snapshotName(other.archive.id, made.id)]) {
+      await other.blobs.delete(name);
+      await other.maintain('verify');
+      assert.deepEqual(other.alerts, [], name);
+    }
+    await other.blobs.put(wrap, await site.blobs.get(identityName(site.archive.id, 'passphrase.age')));
+    await other.maintain('verify');
+    assert.deepEqual(other.alerts, [], 'another one may come under its name');
+  });
+
+  test('takes no policy for damaged that is replaced meanwhile', async () => {
+    const rule = (everyMinutes: number) => ({ default: { steps: [{ everyMinutes, untilDays: null }] } });
+    let minutes = 2;
+    const other = await Site.make({}, async () => rule(minutes));
+    const name = policyName(other.archive.id);
+    for (const job of ['retention', 'verify'] as const) await other.maintain(job);
+    minutes = 1;
+    const blobs = Object.assign(Object.create(other.blobs), {
+      get: async (...args: Parameters<typeof other.blobs.get>) => {
+        if (args[0] === name && minutes === 1) {
+          minutes = 0; // once
+          await new Site(other.point, other.archive, async () => rule(1)).maintain('retention');
+        }
+        return other.blobs.get(...args);
+      },
+    });
+    const beside = new Site({ ...other.point, blobs }, other.archive);
+    await beside.maintain('verify');
+    assert.deepEqual(beside.alerts, []);
+    await other.maintain('verify');
+    assert.deepEqual(other.alerts, []);
   });
 
   test('makes no receipt for a snapshot that is retired meanwhile', async () => {

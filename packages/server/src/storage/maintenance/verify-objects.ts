@@ -14,7 +14,7 @@ import { decodeEnvelope, decodeSnapshotObject } from '@holdfast/archive/format/s
 import { decodeStatement, LABEL, type Label, signedMessage } from '@holdfast/archive/format/statement.ts';
 import { decodeTombstone } from '@holdfast/archive/format/tombstone.ts';
 import { archivePrefix, parseName, receiptName, type StoredObject } from '@holdfast/archive/store/layout.ts';
-import { hashOf, notedObjects, noteObject } from '../index/objects.ts';
+import { forgetObject, hashOf, notedHash, notedObjects, noteIfNew } from '../index/objects.ts';
 import { committedSnapshots, findSnapshot, type Snapshot } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
 import { conclude } from '../index/troubles.ts';
@@ -43,7 +43,9 @@ export async function verifyObjects(run: Run): Promise<ObjectsResult> {
   }
   for (const name of noted.keys()) {
     const object = parseName(name);
-    if (object !== null && (await isGone(run, name))) damaged.push({ name, object, why: 'it is gone' });
+    if (object === null || !(await isGone(run, name))) continue;
+    if (IS_NEVER_TAKEN_AWAY.has(object.kind)) damaged.push({ name, object, why: 'it is gone' });
+    else await run.step((on) => forgetObject(on, archive, name));
   }
   const receiptsMade = await makeReceipts(run, snapshots, damaged);
   const left = damaged.filter(({ object }) => object.kind !== 'receipt');
@@ -75,13 +77,23 @@ async function problemOf(run: Run, { name, object }: Found, noted: string | unde
     throw error;
   }
   if (!MUST_STAY.has(object.kind)) return null;
-  if (noted !== undefined) return toHex(hashOf(bytes)) === noted ? null : 'its bytes are not those that were stored';
-  await run.step((on) => noteObject(on, archive, name, bytes));
+  if (noted === undefined) await run.step((on) => noteIfNew(on, archive, name, bytes));
+  else if (toHex(hashOf(bytes)) !== noted && !(await isJustReplaced(run, name, noted)))
+    return 'its bytes are not those that were stored';
   return null;
+}
+
+/** Retention forgets what a policy was before it replaces it. */
+async function isJustReplaced({ point, archive }: Run, name: string, before: string): Promise<boolean> {
+  const now = await point.index.read((on) => notedHash(on, archive, name));
+  return now === null || toHex(now) !== before;
 }
 
 /** Without keys nothing else tells whether these are whole. */
 const MUST_STAY: ReadonlySet<StoredObject['kind']> = new Set(['snapshot', 'keyFile', 'identity', 'policy']);
+
+/** Retention takes snapshots away, and reconcile names those that vanished; a raised key level takes wraps away. */
+const IS_NEVER_TAKEN_AWAY: ReadonlySet<StoredObject['kind']> = new Set(['keyFile', 'policy']);
 
 async function judge({ point, archive }: Run, object: StoredObject, bytes: Uint8Array): Promise<void> {
   switch (object.kind) {
