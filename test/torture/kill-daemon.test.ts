@@ -7,9 +7,9 @@ import { SMALL } from './support/world.ts';
 describe('the service is killed', () => {
   const { world, round } = shortWorld(['laptop'], SMALL);
 
-  test('when what its watcher saw is committed: started again it goes on without help', async (t) => {
-    const death = DAEMON_MOMENTS['when what the watcher saw is committed']!;
+  test('when its first commit is acknowledged: started again it goes on without help', async (t) => {
+    const death = DAEMON_MOMENTS['when its first commit is acknowledged']!;
     const what = await round(t, (random) => daemonDies(world, world.device('laptop'), random, { death }));
-    assert.equal(what, 'died after what was due');
+    assert.equal(what, 'died after nothing');
   });
 });
