@@ -20,7 +20,7 @@ const works = [
   work('c', { rows: ['agent-memory'], onlyFor: 'million' }),
 ];
 const chosen = (wish: Partial<Wish>) => {
-  const nothing: Wish = { only: [], all: false, million: false, hasTree: true };
+  const nothing: Wish = { only: [], all: false, million: false, growth: false, hasTree: true };
   const { works: found, rows, refused } = choose(works, { ...nothing, ...wish });
   return { works: found.map(({ name }) => name), rows: [...rows], refused };
 };

@@ -7,6 +7,7 @@ export type Wish = {
   readonly only: readonly string[];
   readonly all: boolean;
   readonly million: boolean;
+  readonly growth: boolean;
   readonly hasTree: boolean;
 };
 
@@ -17,10 +18,11 @@ export type Choice = {
   readonly refused: readonly string[];
 };
 
-export function choose(works: readonly Work[], { only, all, million, hasTree }: Wish): Choice {
+export function choose(works: readonly Work[], wish: Wish): Choice {
+  const { only, all, hasTree } = wish;
   const unknown = only.filter((name) => !works.some((work) => work.name === name || isRowOf(work, name)));
   const named = works.filter((work) => only.includes(work.name) || work.rows.some((row) => only.includes(row)));
-  const usual = works.filter(({ onlyFor }) => onlyFor === null || all || (onlyFor === 'million' && million));
+  const usual = works.filter(({ onlyFor }) => onlyFor === null || all || wish[onlyFor]);
   const wanted = only.length > 0 ? named : usual;
   const chosen = wanted.filter(({ needsTree }) => hasTree || !needsTree);
   const treeless = wanted.filter((work) => !chosen.includes(work));

@@ -19,11 +19,13 @@ const USAGE = `npm run bench -- --tree DIR [--tree DIR] [options]
   --tree DIR     what to back up; together 100,000 files and 2.5 GB tell something
   --only LIST    only these rows or works, by name, separated by commas
   --million      also a million small files: an hour and 20 GB of disk
+  --growth       also how cost grows with files, bytes and snapshots: an hour and 40 GB of disk
   --all          everything
   --runs N       medians of N where a work is repeated (default: 3)
   --peers LIST   restic,borg (default: those that are installed), or none
   --scale N      makes the trees that are made N times as large (default: 1, which the goals are meant for)
   --json FILE    also write the rows as JSON
+  --results DIR  where figures and plots of --growth go (default: bench/results)
   --work DIR     where stores and restored trees go (default: a temporary folder; what was made is removed)
   --list         show the rows
 
@@ -33,6 +35,8 @@ const OPTIONS = {
   tree: { type: 'string', multiple: true, default: [] as string[] },
   only: { type: 'string', default: '' },
   million: { type: 'boolean', default: false },
+  growth: { type: 'boolean', default: false },
+  results: { type: 'string', default: join(import.meta.dirname, 'results') },
   all: { type: 'boolean', default: false },
   runs: { type: 'string', default: '3' },
   peers: { type: 'string', default: PEERS.join(',') },
@@ -70,6 +74,7 @@ async function main(): Promise<number> {
       folder: join(work, 'now'),
       wants: (row) => choice.rows.has(row),
       scale,
+      results: resolve(values.results),
       runs,
       say,
     }),

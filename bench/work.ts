@@ -16,6 +16,8 @@ export type Bench = {
   readonly wants: (row: RowId) => boolean;
   /** Shrinks what the works make; 1 is what the goals are meant for. */
   readonly scale: number;
+  /** Where figures and plots of works that make some are kept. */
+  readonly results: string;
   readonly say: (text: string) => void;
 };
 
@@ -26,7 +28,7 @@ export type Work = {
   /** Done as often as `--runs` says; others are exact, or long. */
   readonly repeats: boolean;
   /** Only when a row of it is asked for by name, or with this flag or `--all`. */
-  readonly onlyFor: 'million' | null;
+  readonly onlyFor: 'million' | 'growth' | null;
   run(bench: Bench): Promise<Sample[]>;
 };
 

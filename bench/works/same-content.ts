@@ -56,6 +56,7 @@ export const rewritten: Work = {
       writeFileSync(path, content);
     }
     const second = await storedBy(side, join(bench.folder, 'tree'));
+    bench.say(`${(first / 1e6).toFixed(2)} MB stored, then ${(second / 1e6).toFixed(2)} MB for other times`);
     return [{ row: 'rewritten', ours: (100 * second) / first, beside: {} }];
   },
 };

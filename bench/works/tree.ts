@@ -2,9 +2,7 @@
  * The tree that was given: first backup, backup of nothing changed, restore into an empty folder, by everybody in turn. What
  * stands in the server afterwards is used for one small file and for verify.
  */
-import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { sizeOf } from '../folders.ts';
 import type { Measured } from '../measure.ts';
 import type { RowId } from '../rows.ts';
 import { AgentToServer, engine, type WithServer } from '../sides/ours.ts';
@@ -13,6 +11,7 @@ import type { Side } from '../sides/side.ts';
 import { TAR_ZSTD, tarZstd } from '../sides/tar.ts';
 import type { Bench, Sample, Work } from '../work.ts';
 import { oneFile } from './one-file.ts';
+import { peak, pick, type Turn, type Turns, threeWorks, turnOf } from './three-works.ts';
 import { verify } from './verify.ts';
 
 const ON_DISK = ['first-disk', 'first-tar', 'store-size', 'no-change', 'restore-disk'] as const;
@@ -57,34 +56,9 @@ const COMPARED: readonly RowId[] = [
   'restore-server',
 ];
 
-type Turn<M extends Measured = Measured> = {
-  readonly first: M;
-  readonly noChange: M;
-  readonly restore: M;
-  /** Bytes that the first backup takes. */
-  readonly stored: number;
-};
-type Turns = Record<string, Turn>;
-
-async function turn(bench: Bench, side: Side): Promise<Turn> {
+function turn(bench: Bench, side: Side): Promise<Turn> {
   bench.say(side.name);
-  await side.reset();
-  try {
-    return await threeWorks(bench, side);
-  } finally {
-    await side.close();
-  }
-}
-
-async function threeWorks({ trees, folder }: Bench, side: Side): Promise<Turn> {
-  const first = await side.backup(trees);
-  const stored = sizeOf(side.repository);
-  const noChange = await side.backup(trees);
-  const into = join(folder, 'restored');
-  mkdirSync(into);
-  const restore = await side.restore(into);
-  rmSync(into, { recursive: true });
-  return { first, noChange, restore, stored };
+  return turnOf(side, bench.trees, bench.folder);
 }
 
 async function onServer(bench: Bench): Promise<{ turn: Turn<WithServer>; more: Sample[] }> {
@@ -92,7 +66,7 @@ async function onServer(bench: Bench): Promise<{ turn: Turn<WithServer>; more: S
   bench.say(side.name);
   await side.reset();
   try {
-    const done = (await threeWorks(bench, side)) as Turn<WithServer>;
+    const done = (await threeWorks(side, bench.trees, bench.folder)) as Turn<WithServer>;
     const more = [
       ...(bench.wants('one-file-time') || bench.wants('one-file-bytes') ? await oneFile(bench, side) : []),
       ...(bench.wants('verify') ? await verify(side) : []),
@@ -129,10 +103,3 @@ function serverSamples(ours: Turn<WithServer>, peers: Turns): Sample[] {
     { row: 'server-memory', ours: peak(ours, ({ serverRss }) => serverRss), beside: {} },
   ];
 }
-
-const pick = (turns: Turns, of: (turn: Turn) => number): Record<string, number> =>
-  Object.fromEntries(Object.entries(turns).map(([name, each]) => [name, of(each)]));
-
-/** MB, over all three. */
-const peak = <M extends Measured>({ first, noChange, restore }: Turn<M>, of: (measured: M) => number): number =>
-  Math.max(...[first, noChange, restore].map(of)) / 1e6;
