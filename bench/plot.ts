@@ -22,6 +22,7 @@ export function plot({ title, x, series }: Plot): string {
   const drawn = series.flatMap((each, i) => draw(each, i, across.place, up.place));
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     text(LEFT, 25, title, 'font-size="16"'),
     ...across.decades.flatMap((value) => [
