@@ -19,9 +19,10 @@ const USAGE = `npm run bench -- --tree DIR [--tree DIR] [options]
   --tree DIR     what to back up; together 100,000 files and 2.5 GB tell something
   --only LIST    only these rows or works, by name, separated by commas
   --million      also a million small files: an hour and 20 GB of disk
-  --growth       also how cost grows with files, bytes and snapshots: an hour and 40 GB of disk
+  --growth       also how cost grows with files, bytes and snapshots: an hour and 60 GB of disk
   --all          everything
-  --runs N       medians of N where a work is repeated (default: 3)
+  --runs N       medians of N where a work is repeated (default: 3); all of it lies on the disk until the last one ends:
+                 six times the trees for each run
   --peers LIST   restic,borg (default: those that are installed), or none
   --scale N      makes the trees that are made N times as large (default: 1, which the goals are meant for)
   --json FILE    also write the rows as JSON

@@ -11,7 +11,7 @@ export type Bench = {
   /** What was given to back up: absolute paths; a work with `needsTree` gets at least one. */
   readonly trees: readonly string[];
   readonly peers: readonly PeerName[];
-  /** The work's own, empty before and removed after each run. */
+  /** The run's own, empty; removed when all runs of the work have ended, and nothing in it before (run-works.ts). */
   readonly folder: string;
   readonly wants: (row: RowId) => boolean;
   /** Shrinks what the works make; 1 is what the goals are meant for. */

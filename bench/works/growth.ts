@@ -2,7 +2,7 @@
  * How cost grows: with the number of files, with bytes, with snapshots; agent to server over TLS. Figures go to
  * `growth.json`, a plot of each axis beside it; the rows say how far the worst point is off a straight line.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../../test/torture/support/random.ts';
 import { straightLine } from '../fit.ts';
@@ -92,11 +92,10 @@ async function byBytes(bench: Bench) {
 
 async function costOf(bench: Bench, what: string, make: (tree: string) => void): Promise<Cost> {
   bench.say(what);
-  const tree = join(bench.folder, 'tree');
-  rmSync(tree, { recursive: true, force: true });
+  const folder = join(bench.folder, what);
+  const tree = join(folder, 'tree');
   make(tree);
-  const side = new AgentToServer(join(bench.folder, 'tls'));
-  const turn = (await turnOf(side, [tree], bench.folder)) as Turn<WithServer>;
+  const turn = (await turnOf(new AgentToServer(join(folder, 'tls')), [tree], folder)) as Turn<WithServer>;
   return {
     'first backup': { unit: 's', value: turn.first.seconds },
     'nothing changed': { unit: 's', value: turn.noChange.seconds },
@@ -109,8 +108,7 @@ async function costOf(bench: Bench, what: string, make: (tree: string) => void):
 
 /** One archive all the way: what the next backup, a look at the list and a restore of the newest cost when so many are there. */
 async function bySnapshots(bench: Bench) {
-  const tree = join(bench.folder, 'tree');
-  rmSync(tree, { recursive: true, force: true });
+  const tree = join(bench.folder, 'snapshots');
   const files = makeSmallFiles(tree, { ...SMALL, files: scaled(bench, CHANGING, 100) });
   const words = new Words(new Random('snapshots'));
   const side = new AgentToServer(join(bench.folder, 'tls'));
@@ -124,7 +122,7 @@ async function bySnapshots(bench: Bench) {
         changeSome(files, words, made);
         await side.backup([tree]);
       }
-      measured.push({ x: snapshots, cost: await costNow(bench, side, tree) });
+      measured.push({ x: snapshots, cost: await costNow(side, tree, join(bench.folder, `restored of ${snapshots}`)) });
     }
     return measured;
   } finally {
@@ -132,12 +130,10 @@ async function bySnapshots(bench: Bench) {
   }
 }
 
-async function costNow(bench: Bench, side: AgentToServer, tree: string): Promise<Cost> {
+async function costNow(side: AgentToServer, tree: string, into: string): Promise<Cost> {
   const noChange = await side.backup([tree]);
   const list = await side.measured(['snapshots', '--json']);
-  const into = join(bench.folder, 'restored');
   const restore = await side.restore(into);
-  rmSync(into, { recursive: true });
   return {
     'nothing changed': { unit: 's', value: noChange.seconds },
     'list of snapshots': { unit: 's', value: list.seconds },

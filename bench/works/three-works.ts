@@ -1,5 +1,5 @@
 /** What everybody does in turn: the first backup, one of nothing changed, a restore into an empty folder. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sizeOf } from '../folders.ts';
 import type { Measured } from '../measure.ts';
@@ -14,15 +14,14 @@ export type Turn<M extends Measured = Measured> = {
 };
 export type Turns = Record<string, Turn>;
 
-/** `folder` holds what is restored, until it is measured. */
+/** What is restored stays in `folder` (run-works.ts says why). */
 export async function threeWorks(side: Side, trees: readonly string[], folder: string): Promise<Turn> {
   const first = await side.backup(trees);
   const stored = sizeOf(side.repository);
   const noChange = await side.backup(trees);
-  const into = join(folder, 'restored');
+  const into = join(folder, `restored by ${side.name}`);
   mkdirSync(into);
   const restore = await side.restore(into);
-  rmSync(into, { recursive: true });
   return { first, noChange, restore, stored };
 }
 
