@@ -30,6 +30,7 @@ const USAGE = `npm run bench -- --tree DIR [--tree DIR] [options]
   --work DIR     where stores and restored trees go (default: a temporary folder; what was made is removed)
   --list         show the rows
 
+Begin five minutes after whatever deleted many files: ext4 is slow in making new ones until then, for everybody.
 Peers: apt-get install restic borgbackup`;
 
 const OPTIONS = {

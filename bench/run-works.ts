@@ -2,7 +2,7 @@
  * Does works as often as they need and gathers their samples; what fails is told and does not keep the others back.
  *
  * Nothing is deleted before a work has ended: ext4 does not give out again what was deleted in the last minutes and looks for other
- * inodes one by one, so that a restore after a deletion took 7.7 s instead of 3.4 s, whoever restored.
+ * inodes one by one, so that a restore of 125,000 files after a large deletion took 48 s instead of 11 s, and restic's 46 s instead of 19 s.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
