@@ -108,7 +108,7 @@ async function again(over: AbortSignal, everyMs: number, turn: () => Promise<voi
     const began = performance.now();
     await turn();
     const left = everyMs - (performance.now() - began);
-    if (left > 0) await sleep(left, undefined, { signal: over }).catch(() => {});
+    if (left > 0) await sleep(left, undefined, { signal: over }).catch(() => {}); // cut short: it is over
   }
 }
 

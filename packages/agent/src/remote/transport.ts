@@ -50,9 +50,9 @@ export function createTransport({ ca, upload, download }: TransportOptions): Age
       });
       const answered = answer(request);
       const writing = writeBody(request, body, upload, signal);
-      // Both may fail, or one after the other has decided; what matters is thrown below
+      // What fails first is thrown below. What fails after it, or after the answer, was caused by it or changes nothing any more
       answered.catch(() => {});
-      writing.catch(() => {});
+      writing.catch(() => {}); // as above
       try {
         // A server may answer, and refuse, before it has read everything
         await Promise.race([answered, writing]);

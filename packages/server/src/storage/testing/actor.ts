@@ -33,7 +33,7 @@ export class Actor<T> {
         this.isOver = true;
         this.arrived.resolve();
       });
-    this.ended.catch(() => {});
+    this.ended.catch(() => {}); // the step that it fails in tells of it
   }
 
   get over(): boolean {
@@ -52,7 +52,7 @@ export class Actor<T> {
   async kill(): Promise<void> {
     this.isKilled = true;
     this.go();
-    await this.ended.catch(() => {});
+    await this.ended.catch(() => {}); // what it failed with before, a step has told; after a power cut there is nobody to fail
   }
 
   private async stop(): Promise<void> {
