@@ -59,8 +59,8 @@ const BATCH = 256;
 /** Decoded entries that may wait in the frontier before fewer chunks are read at a time. */
 const AHEAD = 8_192;
 /**
- * So many chunks are read together also when more entries wait, up to `MOST_DECODED`: one at a time would be a request to the server for
- * nearly every directory (6,700 for 11,600 of them, when it was measured).
+ * So many chunks are read together also when more entries wait, up to `MOST_DECODED`: one at a time is a request to the server for nearly
+ * every directory (ADR 5).
  */
 const FEWEST = 64;
 const MOST_DECODED = 4 * AHEAD;

@@ -147,7 +147,7 @@ const bad = (detail: string): ArchiveError => new ArchiveError('format_invalid',
 
 async function isGone({ point, archive }: Run, name: string): Promise<boolean> {
   if ((await point.blobs.stat(name)) !== null) return false;
-  return (await point.index.read((on) => notedObjects(on, archive))).has(name);
+  return (await point.index.read((on) => notedHash(on, archive, name))) !== null;
 }
 
 async function makeReceipts(run: Run, snapshots: readonly Snapshot[], damaged: readonly Damaged[]): Promise<number> {

@@ -1,6 +1,6 @@
-// Verify: looks at every small object (verify-objects.ts), then reads every pack whole, compares its bytes with its name and the index with its table, and marks what is bad as
-// lost (ARCHIVE §5.7). Any flipped byte changes the hash. It reads beside everything else and takes the packs that were not
-// read for longest first, so that a run that is stopped goes on where it was.
+// Verify: looks at every small object (verify-objects.ts), then reads every pack whole, compares its bytes with its name and the index
+// with its table, and marks what is bad as lost (ARCHIVE §5.7). Any flipped byte changes the hash. It reads beside everything else and
+// takes the packs that were not read for longest first, so that a run that is stopped goes on where it was.
 
 import { equalBytes, toHex } from '@holdfast/archive/format/ids.ts';
 import type { PackedFrame } from '@holdfast/archive/format/pack.ts';
