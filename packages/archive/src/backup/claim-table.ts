@@ -2,8 +2,8 @@
  * The ids that are present at the destination or claimed by this run, shared by all threads: an open-addressing table of 16-byte
  * prefixes in shared memory. Who claims an id first stores the chunk, everyone else only refers to it.
  *
- * A slot is `u32 state, 4 * u32 prefix`, 20 bytes at a load of at most a half: 40 bytes an id. Ids are keyed hashes, so their own bits
- * spread them. A slot is taken by compare-and-swap and never moves; only its state changes:
+ * A slot is `u32 state, 4 * u32 prefix`, 20 bytes: 33 bytes an id (slots.ts). A slot is taken by compare-and-swap and never moves; only
+ * its state changes:
  *
  * ```
  * empty -> busy -> known      present at the destination when the session began
@@ -16,6 +16,7 @@
  *
  * A full table is safe: it answers "store it" and remembers nothing, so that a chunk may be stored twice.
  */
+import { firstSlot, prefixWord, slotsFor } from './slots.ts';
 
 const EMPTY = 0;
 const BUSY = 1;
@@ -27,33 +28,32 @@ const SLOT_WORDS = 5;
 /** Claims so far, slots in use. */
 const COUNTERS = 2;
 const SMALLEST = 4096;
+/** With more of its slots in use the table remembers nothing new. */
+const FULL = 0.9;
 
 export type ClaimTableMemory = SharedArrayBuffer;
 
 export class ClaimTable {
   readonly memory: ClaimTableMemory;
-  private readonly words: Int32Array;
-  private readonly mask: number;
+  private readonly words: Uint32Array;
+  private readonly slots: number;
   private readonly limit: number;
 
   constructor(memory: ClaimTableMemory) {
     this.memory = memory;
-    this.words = new Int32Array(memory);
-    const slots = (this.words.length - COUNTERS) / SLOT_WORDS;
-    this.mask = slots - 1;
-    this.limit = Math.floor(slots * 0.9);
+    this.words = new Uint32Array(memory);
+    this.slots = (this.words.length - COUNTERS) / SLOT_WORDS;
+    this.limit = Math.floor(this.slots * FULL);
   }
 
-  /** For up to `ids` ids at half load. */
   static forIds(ids: number): ClaimTable {
-    let slots = SMALLEST;
-    while (slots < ids * 2) slots *= 2;
+    const slots = Math.max(SMALLEST, slotsFor(ids));
     return new ClaimTable(new SharedArrayBuffer(4 * (COUNTERS + slots * SLOT_WORDS)));
   }
 
   /** How many claims were numbered so far: every claim that can be seen has a lower number. */
   get claims(): number {
-    return Atomics.load(this.words, 0) >>> 0;
+    return Atomics.load(this.words, 0);
   }
 
   /** Adds a present id; `ids` may hold whole ids or prefixes. */
@@ -69,7 +69,7 @@ export class ClaimTable {
   /** The claim's number if the caller has to store the chunk now, -1 if somebody has. */
   claim(id: Uint8Array, at = 0): number {
     if (this.has(id, at)) return -1;
-    const number = Atomics.add(this.words, 0, 1) >>> 0;
+    const number = Atomics.add(this.words, 0, 1);
     return this.take(id, at, CLAIMED) ? number : -1;
   }
 
@@ -103,7 +103,7 @@ export class ClaimTable {
   }
 
   private write(slot: number, id: Uint8Array, at: number, state: number): void {
-    for (let i = 0; i < 4; i++) this.words[slot + 1 + i] = word(id, at + 4 * i);
+    for (let i = 0; i < 4; i++) this.words[slot + 1 + i] = prefixWord(id, at + 4 * i);
     Atomics.add(this.words, 1, 1);
     Atomics.store(this.words, slot, state);
   }
@@ -125,7 +125,7 @@ export class ClaimTable {
   }
 
   private start(id: Uint8Array, at: number): number {
-    return COUNTERS + (word(id, at) & this.mask) * SLOT_WORDS;
+    return COUNTERS + firstSlot(prefixWord(id, at), this.slots) * SLOT_WORDS;
   }
 
   private after(slot: number): number {
@@ -135,18 +135,9 @@ export class ClaimTable {
 
   private matches(slot: number, id: Uint8Array, at: number): boolean {
     const { words } = this;
-    for (let i = 0; i < 4; i++) if (words[slot + 1 + i] !== word(id, at + 4 * i)) return false;
+    for (let i = 0; i < 4; i++) if (words[slot + 1 + i] !== prefixWord(id, at + 4 * i)) return false;
     return true;
   }
 }
 
 const isHere = (state: number): boolean => state === KNOWN || state === CLAIMED;
-
-function word(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] as number) |
-    ((bytes[at + 1] as number) << 8) |
-    ((bytes[at + 2] as number) << 16) |
-    ((bytes[at + 3] as number) << 24)
-  );
-}

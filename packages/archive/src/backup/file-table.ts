@@ -2,6 +2,7 @@
  * Where a small file's content is known from, by its file id (format §3.4): shared memory that one thread at a time
  * reads and writes, the one whose turn it is to decide (shared.ts). A value is any number below 2^32 - 1.
  */
+import { firstSlot, prefixWord, slotsFor } from './slots.ts';
 
 const SLOT_WORDS = 5;
 const SMALLEST = 1024;
@@ -9,28 +10,27 @@ const SMALLEST = 1024;
 export class FileTable {
   readonly memory: SharedArrayBuffer;
   private readonly words: Uint32Array;
-  private readonly mask: number;
+  private readonly slots: number;
 
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.words = new Uint32Array(memory);
-    this.mask = this.words.length / SLOT_WORDS - 1;
+    this.slots = this.words.length / SLOT_WORDS;
   }
 
   static forFiles(count: number): FileTable {
-    let slots = SMALLEST;
-    while (slots < count * 2) slots *= 2;
+    const slots = Math.max(SMALLEST, slotsFor(count));
     return new FileTable(new SharedArrayBuffer(4 * slots * SLOT_WORDS));
   }
 
   /** What stands for the 16 bytes of `id` from `at` on; if nothing does, `value` from now on, and -1 is returned. */
   getOrSet(id: Uint8Array, at: number, value: number): number {
     const { words } = this;
-    const a = word(id, at);
-    const b = word(id, at + 4);
-    const c = word(id, at + 8);
-    const d = word(id, at + 12);
-    for (let slot = (a & this.mask) * SLOT_WORDS; ; slot = (slot + SLOT_WORDS) % words.length) {
+    const a = prefixWord(id, at);
+    const b = prefixWord(id, at + 4);
+    const c = prefixWord(id, at + 8);
+    const d = prefixWord(id, at + 12);
+    for (let slot = firstSlot(a, this.slots) * SLOT_WORDS; ; slot = (slot + SLOT_WORDS) % words.length) {
       const held = words[slot] as number;
       if (held === 0) {
         words[slot] = value + 1;
@@ -45,9 +45,4 @@ export class FileTable {
       }
     }
   }
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
-  return (low | ((bytes[at + 3] as number) << 24)) >>> 0;
 }

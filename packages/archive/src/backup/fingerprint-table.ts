@@ -1,4 +1,5 @@
 /** The fingerprints of the directories as the last backup knew them, by the hash of their paths: read by all walkers. */
+import { firstSlot, prefixWord, slotsFor } from './slots.ts';
 
 const HASH = 16;
 const SLOT = 32;
@@ -16,8 +17,7 @@ export class FingerprintTable {
   }
 
   static forDirectories(count: number): FingerprintTable {
-    let slots = SMALLEST;
-    while (slots < count * 2) slots *= 2;
+    const slots = Math.max(SMALLEST, slotsFor(count));
     return new FingerprintTable(new SharedArrayBuffer(slots * SLOT));
   }
 
@@ -40,7 +40,7 @@ export class FingerprintTable {
 
   /** Where it stands, or the free slot where it would. */
   private find(pathHash: Buffer): number {
-    for (let slot = pathHash.readUInt32LE(0) % this.slots; ; slot = (slot + 1) % this.slots) {
+    for (let slot = firstSlot(prefixWord(pathHash, 0), this.slots); ; slot = (slot + 1) % this.slots) {
       const at = slot * SLOT;
       if (this.holds(at, pathHash) || this.isFree(at)) return at;
     }

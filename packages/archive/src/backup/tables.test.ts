@@ -52,6 +52,15 @@ describe('the table of claims', () => {
     assert.equal(table.claim(idOf(0)), -1);
   });
 
+  it('takes at most 40 bytes an id and finds each, just before and just after a power of two', () => {
+    for (const count of [2 ** 15, 2 ** 15 + 1]) {
+      const table = ClaimTable.forIds(count);
+      assert.ok(table.memory.byteLength <= 40 * count);
+      for (let n = 0; n < count; n++) table.addKnown(idOf(n), 0);
+      for (let n = 0; n < count; n++) assert.ok(table.has(idOf(n)));
+    }
+  });
+
   it('gives an id to one of several threads only', async () => {
     const table = ClaimTable.forIds(4000);
     const script = `
