@@ -96,6 +96,8 @@ const GB = 1000 * MB;
 /** `[size, where data lies...]` */
 const SPARSE: { readonly [name: string]: readonly [number, ...number[]] } = {
   'nothing but a hole': [MB],
+  'a small file': [100_000, 0, 60_000],
+  'a small hole': [50_000],
   'a hole at the end': [5 * MB, 0],
   'a hole at the beginning': [5 * MB, 4_900_000],
   'far larger than any disk': [100 * GB, 0, 50 * GB, 100 * GB - 4],

@@ -7,7 +7,6 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -170,20 +169,6 @@ describe('backup', () => {
     const { folder, result } = await f.restore();
     assert.equal(scan(folder)['in/one']?.content, 'linked content');
     assert.equal(result.done.files, 1);
-  });
-
-  it('keeps the holes of a sparse file', async (t) => {
-    const f = fixture(t);
-    const path = f.file('sparse', noise('begin', 10_000));
-    truncateSync(path, 50_000_000);
-    writeFileSync(path, noise('middle', 300_000), { flag: 'r+' });
-    truncateSync(path, 90_000_000);
-    const hollow = f.file('hollow', '');
-    truncateSync(hollow, 1_000_000);
-    const result = await f.backup();
-    assert.ok(result.stats.bytesStored < 400_000, `${result.stats.bytesStored} bytes`);
-    const { folder } = await f.restore();
-    assert.deepEqual(scan(folder), scan(f.root));
   });
 
   it('keeps names that no encoding can read', async (t) => {

@@ -18,7 +18,7 @@ import { contentOf } from './content.ts';
 import { type ItemReport, JobReportWriter } from './job-report.ts';
 import type { JobTools } from './job-tools.ts';
 import { LargeFile, type Tiny } from './large-file.ts';
-import { failure, type Metadata, readUpTo, readXattrs, settled } from './reading.ts';
+import { extentsWithin, failure, leaveHolesOut, type Metadata, readUpTo, readXattrs, settled } from './reading.ts';
 import { type Item, JOB } from './shared.ts';
 
 /** Bytes of a batch as the walk saw them; a file may have grown since. */
@@ -147,12 +147,9 @@ export class JobRunner {
     try {
       const { length, row } = readUpTo(file, this.buffer, at, SMALL_FILE);
       if (length >= SMALL_FILE) return { large: item };
-      return this.toSmall(at, length, {
-        row,
-        ...readXattrs(() => file.xattrs()),
-        again: !settled(row, began),
-        extents: null,
-      });
+      const extents = extentsWithin(length, file.extents());
+      const kept = extents === null ? length : leaveHolesOut(this.buffer, at, extents);
+      return this.toSmall(at, kept, { row, ...readXattrs(() => file.xattrs()), again: !settled(row, began), extents });
     } finally {
       file.close();
     }

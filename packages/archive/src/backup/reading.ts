@@ -31,6 +31,27 @@ export function readUpTo(file: OpenFile, into: Buffer, at: number, limit: number
   return { length, row };
 }
 
+/** Of a file of which `length` bytes were read: where its data lies, or `null` when there is no hole. */
+export function extentsWithin(length: number, extents: readonly Extent[] | null): readonly Extent[] | null {
+  if (extents === null) return null;
+  // It may have shrunk since it was asked where its data lies
+  const within = extents
+    .filter(([offset]) => offset < length)
+    .map(([offset, size]): Extent => [offset, Math.min(size, length - offset)]);
+  const dense = length === 0 || (within.length === 1 && within[0]?.[1] === length);
+  return dense ? null : within;
+}
+
+/** Moves the bytes of the extents, which count from `at`, together; returns how many they are. */
+export function leaveHolesOut(bytes: Buffer, at: number, extents: readonly Extent[]): number {
+  let end = at;
+  for (const [offset, length] of extents) {
+    bytes.copyWithin(end, at + offset, at + offset + length);
+    end += length;
+  }
+  return end - at;
+}
+
 /** Did the file rest long enough before its reading began for any later change to show? */
 export function settled(row: Buffer, began: number): boolean {
   return rowChangedMs(row, 0) <= began - SETTLED_MS;

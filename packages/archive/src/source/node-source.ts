@@ -146,17 +146,19 @@ class NodeSource implements FileSource {
 
 class NodeFile implements OpenFile {
   private readonly fd: number;
+  private last: BigIntStats | null = null;
 
   constructor(fd: number) {
     this.fd = fd;
   }
 
   stat(): Buffer {
-    return rowFrom(fstatSync(this.fd, BIGINT));
+    this.last = fstatSync(this.fd, BIGINT);
+    return rowFrom(this.last);
   }
 
   extents(): readonly Extent[] | null {
-    const stat = fstatSync(this.fd, BIGINT);
+    const stat = this.last ?? fstatSync(this.fd, BIGINT);
     if (stat.blocks * SPARSE_UNIT >= stat.size) return null;
     const size = Number(stat.size);
     const found = extents(this.fd, size);

@@ -52,7 +52,7 @@ export interface FileSource {
 export interface OpenFile {
   /** The row of the open file as it is now; name fields are zero. */
   stat(): Buffer;
-  /** Where data lies; `null` when there is no hole. To be asked before the first `read`. */
+  /** Where data lies, by the size of the last `stat`; `null` when there is no hole. A `read` without a position begins anywhere afterwards. */
   extents(): readonly Extent[] | null;
   /** Up to `length` bytes from `position` of the file, or from where the last read ended; 0 at the end. */
   read(into: Buffer, at: number, length: number, position: number | null): number;
