@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { readPackTable } from '@holdfast/archive/format/pack.ts';
-import { folderPrefix } from '@holdfast/archive/store/layout.ts';
+import { folderPrefix, parseName } from '@holdfast/archive/store/layout.ts';
 import { COMPACT_DEAD_SHARE } from '../../../packages/server/src/storage/limits.ts';
 import type { JobName } from '../../../packages/server/src/storage/maintenance/events.ts';
 import { Broken } from './broken.ts';
@@ -30,16 +30,45 @@ export async function settle(
   await requireNoRows(site, reached);
   const sizes = { live: 0, stored: 0, packs: 0 };
   for await (const { name } of site.point.blobs.list(folderPrefix(site.archive.id, 'packs'))) {
-    const table = readPackTable(await site.point.blobs.get(name), site.archive.id, () => createHash('sha256'));
+    const { live, stored } = await sizesOf(site, name, reached);
+    // Compaction leaves a pack alone of which so much is needed, and there is nothing else in the store.
+    if (live < stored * (1 - COMPACT_DEAD_SHARE))
+      throw new Broken(`of ${stored} bytes in ${name} only ${live} are needed`);
     sizes.packs += 1;
-    for (const { entry, length } of table) {
-      sizes.stored += length;
-      if (reached.has(toHex(entry.id))) sizes.live += length;
-    }
+    sizes.stored += stored;
+    sizes.live += live;
   }
-  if (sizes.live < sizes.stored * (1 - COMPACT_DEAD_SHARE))
-    throw new Broken(`of ${sizes.stored} stored bytes only ${sizes.live} are needed`);
   return sizes;
+}
+
+/** Bytes of a pack's frames, and of those that a row leads to and a snapshot reaches. */
+async function sizesOf({ point, archive }: Site, name: string, reached: ReadonlySet<string>) {
+  const table = readPackTable(await point.blobs.get(name), archive.id, () => createHash('sha256'));
+  const places = await placesIn(point, archive, name);
+  const sizes = { live: 0, stored: 0 };
+  for (const { entry, offset, length } of table) {
+    sizes.stored += length;
+    if (reached.has(toHex(entry.id)) && places.has(offset)) sizes.live += length;
+  }
+  return sizes;
+}
+
+/** Offsets in a pack that the index leads to. */
+async function placesIn({ index }: Site['point'], { number }: Site['archive'], name: string): Promise<Set<number>> {
+  const object = parseName(name);
+  if (object?.kind !== 'pack') return new Set();
+  const rows = await index.read((on) =>
+    on.db
+      .selectFrom('chunks')
+      .innerJoin('packs', (join) =>
+        join.onRef('packs.archive', '=', 'chunks.archive').onRef('packs.number', '=', 'chunks.pack'),
+      )
+      .select('chunks.offset')
+      .where('packs.archive', '=', number)
+      .where('packs.id', '=', object.id)
+      .execute(),
+  );
+  return new Set(rows.map(({ offset }) => offset));
 }
 
 /** What no snapshot reaches has no location any more. */

@@ -50,6 +50,8 @@ export class Writer {
   private readonly options: WriterOptions;
   /** What its device keeps on its disk. */
   state: WriterState = { cache: new Map(), acknowledged: null };
+  /** Snapshots that were made and that no answer has come for: what became of them shows later. */
+  private readonly unanswered = new Set<string>();
 
   constructor(options: WriterOptions) {
     this.options = options;
@@ -69,7 +71,9 @@ export class Writer {
         await this.storeMissing(session, [root]);
         // The same one again after a session that ended: the storage may have taken it.
         sealed ??= await this.seal(root.id, parent);
+        this.unanswered.add(toHex(sealed.id));
         await session.commit(sealed.object);
+        this.unanswered.delete(toHex(sealed.id));
         this.state = { cache: made, acknowledged: sealed.object };
         return sealed.id;
       } catch (error) {
@@ -85,6 +89,8 @@ export class Writer {
       stored,
       cached: this.state.acknowledged,
       onProblem: (problem, id) => {
+        // One that its device did not hear of may come in after the next was begun
+        if (problem === 'fork' && stored.some((one) => this.unanswered.has(toHex(one.id)))) return;
         throw new Error(`the chain has a problem: ${problem} ${toHex(id).slice(0, 8)}`);
       },
     });

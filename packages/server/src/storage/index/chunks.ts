@@ -265,7 +265,12 @@ export async function deleteSuperseded(on: On, archive: number, keys: readonly C
   return rows.length;
 }
 
-async function countOut(on: On, archive: number, gone: readonly { pack: number; length: number }[]): Promise<void> {
+/** Takes rows that are gone out of the counts of their packs. */
+export async function countOut(
+  on: On,
+  archive: number,
+  gone: readonly { pack: number; length: number }[],
+): Promise<void> {
   for (const [pack, rows] of Map.groupBy(gone, (row) => row.pack)) {
     const bytes = rows.reduce((sum, row) => sum + row.length, 0);
     await on.db
@@ -316,50 +321,6 @@ export async function setLost(on: On, archive: number, keys: readonly ChunkKey[]
       and (prefix, pack) in (select prefix, pack from ${records(on.kind, 'r', KEY_COLUMNS, keyRecords(keys))})`.execute(
     on.db,
   );
-}
-
-export type Move = { readonly prefix: Uint8Array; readonly from: number; readonly offset: number };
-
-const MOVE_COLUMNS = [
-  ['prefix', 'bytes'],
-  ['from', 'integer'],
-  ['offset', 'integer'],
-] as const;
-
-/**
- * Lets locations lead into the pack `to` instead, with the label and loss they have now. Those whose row is gone meanwhile
- * stay gone. No id may come into one pack from two others: their labels may differ.
- */
-export async function moveChunks(on: On, archive: number, to: number, moves: readonly Move[]): Promise<void> {
-  const json = JSON.stringify(moves.map(({ prefix, from, offset }) => [toHex(prefix), from, offset]));
-  await sql`
-    insert into chunks (archive, prefix, pack, "offset", length, kind, lost, label)
-    select c.archive, c.prefix, cast(${to} as bigint), r."offset", c.length, c.kind, c.lost, c.label
-    from ${records(on.kind, 'r', MOVE_COLUMNS, json)}
-    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = r."from"
-    where true`.execute(on.db);
-  const { rows: gone } = await sql<{ pack: number; length: number }>`
-    delete from chunks
-    where archive = ${archive}
-      and (prefix, pack) in (select prefix, "from" from ${records(on.kind, 'r', MOVE_COLUMNS, json)})
-    returning pack, length`.execute(on.db);
-  await countOut(on, archive, gone);
-  await recount(on, archive, to, moves);
-}
-
-/** Rows and bytes of a pack that is being filled are counted anew from the moved ones that arrived. */
-async function recount(on: On, archive: number, pack: number, moves: readonly Move[]): Promise<void> {
-  const { rows } = await sql<{ n: number; bytes: number }>`
-    select count(*) as n, coalesce(sum(c.length), 0) as bytes
-    from ${records(on.kind, 'r', PREFIX_COLUMN, prefixRecords(moves.map((m) => m.prefix)))}
-    ${joinTo(on.kind)} chunks c on c.archive = ${archive} and c.prefix = r.prefix and c.pack = ${pack}`.execute(on.db);
-  const { n, bytes } = rows[0] ?? { n: 0, bytes: 0 };
-  await on.db
-    .updateTable('packs')
-    .set((eb) => ({ rows: eb('rows', '+', Number(n)), bytes: eb('bytes', '+', Number(bytes)) }))
-    .where('archive', '=', archive)
-    .where('number', '=', pack)
-    .execute();
 }
 
 /** What the index holds of an archive, for statistics. */

@@ -16,7 +16,6 @@ import {
   goodFlags,
   insertChunks,
   locateChunks,
-  moveChunks,
   pageOfChunks,
   presentFlags,
   presentPage,
@@ -27,6 +26,7 @@ import {
 } from './chunks.ts';
 import { leaveLane, stillHolds, takeLane } from './jobs.ts';
 import { addLossLinks, forgetLosses, hasLosses, heal, markLost, setSpread, unspreadLosses } from './lost.ts';
+import { moveChunks } from './moves.ts';
 import { type Index, indexOver, openIndex } from './open-index.ts';
 import {
   announcePack,
@@ -252,6 +252,45 @@ onBothDatabases('the index', (fresh) => {
           [3, 300],
         ],
       );
+    }));
+
+  test('of two rows of one frame the better one is left, and the id is present for the same sessions as before', () =>
+    withIndex(async (index, archive) => {
+      const states = [LOST.no, LOST.self, LOST.below].flatMap((lost) => [0, 2, 3].map((label) => ({ lost, label })));
+      const pairs = states.flatMap((a) => states.map((b) => [a, b] as const));
+      const numbers = pairs.map((_, n) => n);
+      const old = await index.write((on) =>
+        addPack(
+          on,
+          archive,
+          numbers.map((n) => frame(n)),
+        ),
+      );
+      const copy = await index.write((on) =>
+        addPack(
+          on,
+          archive,
+          numbers.map((n) => frame(n)),
+        ),
+      );
+      await index.write(async ({ db }) => {
+        for (const [n, pair] of pairs.entries())
+          for (const [i, { number }] of [old, copy].entries())
+            await db
+              .updateTable('chunks')
+              .set(pair[i] as { lost: number; label: number })
+              .where('prefix', '=', prefixOf(chunkId(n)))
+              .where('pack', '=', number)
+              .execute();
+      });
+      const present = () => Promise.all([1, 2, 3].map((epoch) => flags(index, archive, epoch, ...numbers)));
+      const before = await present();
+      const moves = numbers.map((n) => ({ prefix: prefixOf(chunkId(n)), from: old.number, offset: 1000 }));
+      await index.write((on) => moveChunks(on, archive, copy.number, moves));
+      assert.deepEqual(await present(), before);
+      const bytes = numbers.length * 100;
+      const packs = await index.read((on) => Promise.all([old, copy].map((p) => findPack(on, archive, p.id))));
+      assert.deepEqual(packs.map((pack) => [pack?.rows, pack?.bytes]), [[0, 0], [numbers.length, bytes]]); // biome-ignore format: as a table
     }));
 
   test('an ended session is refused, and an unknown one like it', () =>

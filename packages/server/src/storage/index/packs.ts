@@ -2,6 +2,7 @@
 //
 //   live -> retired (compaction; readable 24 h) -> deleting -> gone -> no row
 //   live -> deleting, once no location leads to it
+//   deleting -> live, when compaction has written its object
 //   live -> damaged | missing -> live, when its bytes come again
 //
 // A pack that is deleting or gone is never taken for "already here" and cannot come back for a while: whoever deletes
@@ -31,11 +32,11 @@ export const holdPack = async (on: On, archive: number, id: Uint8Array): Promise
 
 export type NewPack = Omit<Insertable<PackRow>, 'number' | 'state' | 'verified' | 'since'>;
 
-export async function insertPack(on: On, pack: NewPack): Promise<number> {
+export async function insertPack(on: On, pack: NewPack, state: number = PACK_STATE.live): Promise<number> {
   const number = await takePackNumber(on, pack.archive);
   await on.db
     .insertInto('packs')
-    .values({ ...pack, number, state: PACK_STATE.live, verified: 0, since: 0 })
+    .values({ ...pack, number, state, verified: 0, since: 0 })
     .execute();
   return number;
 }

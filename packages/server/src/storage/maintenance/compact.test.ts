@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { PACK_STATE } from '../index/tables.ts';
 import { locate } from '../reads/questions.ts';
-import { frameBytes, id } from '../testing/made.ts';
+import { Actor, Killed, steppedRun } from '../testing/actor.ts';
+import { id } from '../testing/made.ts';
 import { Site } from '../testing/site.ts';
-import { type CompactCandidate, planCompaction } from './compact.ts';
+import { type CompactCandidate, compact, planCompaction } from './compact.ts';
 
 const LARGE = 2_000_000;
 const data = (...names: string[]) => names.map((name) => ({ id: id(name), size: LARGE }));
@@ -61,14 +62,45 @@ describe('compaction', () => {
   async function mostlyDead() {
     const site = await Site.make();
     const session = await site.device.open();
-    const kept = frameBytes({ id: id('keep'), size: LARGE });
     const first = await site.device.put(session, [...data('x'), { id: id('keep'), size: LARGE }, ...data('y')]);
     await site.device.put(session, [tree('t', 'keep')]);
     await site.device.commit(session, id('t'));
     await site.laterBy();
     await site.maintain('collect');
     assert.equal((await site.row(first))?.rows, 1);
-    return { site, first, kept };
+    return { site, first };
+  }
+
+  /** Compaction that dies when it writes its first object; the object comes into the store when the test says so. */
+  async function diesWriting({ point, archive }: Site): Promise<() => Promise<unknown>> {
+    const run = steppedRun(point, archive, async () => {});
+    let arrive = async (): Promise<unknown> => assert.fail('compaction writes nothing');
+    const put = async (name: string, bytes: Uint8Array) => {
+      const copy = bytes.slice();
+      arrive = () => point.blobs.put(name, copy);
+      throw new Killed();
+    };
+    const dying = { ...run, point: { ...run.point, blobs: { ...run.point.blobs, put } } };
+    await assert.rejects(compact(dying), Killed);
+    return () => arrive();
+  }
+
+  /** Maintenance as the clock runs it, until what was replaced in the first of them is deleted. */
+  async function someNights(site: Site): Promise<void> {
+    for (let night = 0; night < 4; night++) {
+      await site.nextDay();
+      await site.maintain('collect');
+      await site.maintain('compact');
+    }
+  }
+
+  /** Nothing is stored that nobody needs, nothing twice, and what is needed is there. */
+  async function requireTidy(site: Site, message: string): Promise<void> {
+    const names = await site.packs();
+    const rows = await Promise.all(names.map((name) => site.row(Uint8Array.fromHex(name.slice(-64)))));
+    const dead = rows.map((row) => row && row.content - row.bytes);
+    assert.deepEqual(dead, [0, 0], message);
+    assert.deepEqual(await site.present(id('keep'), id('t')), [true, true], message);
   }
 
   test('copies what is alive, retires the old pack, and collect removes it a day later', async () => {
@@ -136,5 +168,54 @@ describe('compaction', () => {
     await site.maintain('compact');
     assert.deepEqual([site.result().damaged, site.result().written], [1, 0]);
     assert.equal((await site.row(first))?.state, PACK_STATE.live);
+  });
+
+  test('killed anywhere, it leaves nothing that takes room for ever', async () => {
+    for (let steps = 1; ; steps++) {
+      const { site } = await mostlyDead();
+      const killed = new Actor((stop) => compact(steppedRun(site.point, site.archive, stop)));
+      for (let left = steps; left > 0 && !killed.over; left--) await killed.step();
+      if (killed.over) break;
+      await killed.kill();
+      await someNights(site);
+      await requireTidy(site, `killed before step ${steps}`);
+    }
+  });
+
+  test('fills a pack of its own that came into the store late, and takes nothing twice', async () => {
+    const { site } = await mostlyDead();
+    const arrive = await diesWriting(site);
+    await site.nextDay();
+    await site.maintain('collect');
+    await site.nextDay();
+    await site.maintain('collect');
+    await arrive();
+    await site.maintain('reconcile');
+    assert.equal(site.result().adoptedPacks, 1);
+    await site.maintain('compact');
+    assert.deepEqual([site.result().rewritten, site.result().written], [1, 0]);
+    await someNights(site);
+    await requireTidy(site, 'filled');
+  });
+
+  test('moves nothing into a pack that has decayed, however good its name is', async () => {
+    const { site, first } = await mostlyDead();
+    const arrive = await diesWriting(site);
+    await site.nextDay();
+    await site.maintain('collect');
+    await site.nextDay();
+    await site.maintain('collect');
+    const before = await site.packs();
+    await arrive();
+    await site.maintain('reconcile');
+    const [copy = ''] = (await site.packs()).filter((name) => !before.includes(name));
+    const bytes = await site.blobs.get(copy);
+    bytes[100] = (bytes[100] as number) ^ 1;
+    await site.blobs.put(copy, bytes);
+    await site.maintain('compact');
+    assert.equal((await site.row(first))?.state, PACK_STATE.live);
+    await site.maintain('verify');
+    await someNights(site);
+    await requireTidy(site, 'without the copy');
   });
 });

@@ -3,7 +3,7 @@
 //
 //   plan:     which packs are worth it (pure)
 //   copy:     frames of one pack after the other into a pack of data and one of trees, each about 16 MiB
-//   publish:  object durable -> row -> locations move in small steps, each with its label
+//   publish:  name claimed -> object durable -> pack live -> locations move in small steps, each with its label
 //   retire:   a pack that no location leads to stays readable 24 h; collect deletes it
 
 import { createHash } from 'node:crypto';
@@ -11,7 +11,9 @@ import { equalBytes, toHex } from '@holdfast/archive/format/ids.ts';
 import { PACK_TARGET, type PackedFrame, PackWriter, readPackTable } from '@holdfast/archive/format/pack.ts';
 import { packName } from '@holdfast/archive/store/layout.ts';
 import { lockArchive } from '../index/archives.ts';
-import { type Move, moveChunks, rowsOfPack } from '../index/chunks.ts';
+import { rowsOfPack } from '../index/chunks.ts';
+import { type Move, moveChunks } from '../index/moves.ts';
+import type { On } from '../index/open-index.ts';
 import { findPack, holdPack, insertPack, type Pack, pageOfPacks, updatePack } from '../index/packs.ts';
 import { prefixOf } from '../index/records.ts';
 import { PACK_STATE } from '../index/tables.ts';
@@ -81,7 +83,10 @@ async function copyPack(
 }
 
 /** Null for a pack that is not what its name says: verify and reconcile deal with it, nothing of it is spread. */
-async function readWhole({ point, archive, signal }: Run, { id }: CompactCandidate): Promise<Uint8Array | null> {
+async function readWhole(
+  { point, archive, signal }: Run,
+  { id }: Pick<CompactCandidate, 'id'>,
+): Promise<Uint8Array | null> {
   try {
     const bytes = await point.blobs.get(packName(archive.id, id), undefined, signal);
     return equalBytes(createHash('sha256').update(bytes).digest(), id) ? bytes : null;
@@ -133,23 +138,46 @@ class Output {
     if (writer === null) return;
     const bytes = writer.finish();
     const id = createHash('sha256').update(bytes).digest();
-    const known = await run.point.index.read((on) => findPack(on, run.archive.number, id));
-    // The same frames were in a pack before that is being removed: its name is not free yet, so they stay where they are.
-    if (known === null) {
-      await run.point.blobs.put(packName(run.archive.id, id), bytes);
-      await this.moveTo(await run.step((on) => insertPack(on, this.row(id, bytes.length))));
-      this.result.written += 1;
-    }
+    const pack = await this.place(id, bytes);
+    if (pack !== null) await this.moveTo(pack);
     this.writer = null;
     this.moves = [];
     this.content = 0;
     this.ids.clear();
-    this.run.point.log.debug({ pack: toHex(id), frames: moves.length }, 'compaction filled a pack');
+    run.point.log.debug({ pack: toHex(id), frames: moves.length }, 'compaction filled a pack');
+  }
+
+  /** Where these bytes lie for certain; null while their name is not free: then the frames stay where they are. */
+  private async place(id: Uint8Array, bytes: Uint8Array): Promise<number | null> {
+    const { run } = this;
+    const claimed = await run.step((on) => this.claim(on, id, bytes.length));
+    if (claimed.isNew) {
+      await run.point.blobs.put(packName(run.archive.id, id), bytes);
+      await run.step((on) => updatePack(on, run.archive.number, claimed.number, { state: PACK_STATE.live }));
+      this.result.written += 1;
+      return claimed.number;
+    }
+    const isFree = claimed.state === PACK_STATE.live && this.moves.some(({ from }) => from !== claimed.number);
+    // Left by a run that died. It may have decayed since, and what leads to it from here is good.
+    return isFree && (await readWhole(run, { id })) !== null ? claimed.number : null;
+  }
+
+  /**
+   * A new pack is one that is being deleted until it is written: should this run die, collect removes what there is of it.
+   * Reconcile would take it in, beside the pack that it was to replace.
+   */
+  private async claim(on: On, id: Uint8Array, size: number) {
+    const { number: archive } = this.run.archive;
+    const known = await findPack(on, archive, id);
+    if (known !== null) return { isNew: false, number: known.number, state: known.state };
+    const number = await insertPack(on, this.row(id, size), PACK_STATE.deleting);
+    return { isNew: true, number, state: PACK_STATE.deleting };
   }
 
   private async moveTo(pack: number): Promise<void> {
-    for (let at = 0; at < this.moves.length; at += MOVES_PER_STEP) {
-      const some = this.moves.slice(at, at + MOVES_PER_STEP);
+    const moves = this.moves.filter(({ from }) => from !== pack);
+    for (let at = 0; at < moves.length; at += MOVES_PER_STEP) {
+      const some = moves.slice(at, at + MOVES_PER_STEP);
       await this.run.step((on) => moveChunks(on, this.run.archive.number, pack, some));
     }
   }
