@@ -1,5 +1,6 @@
 import { runCli } from './cli/run-cli.ts';
 import { readConfig } from './config.ts';
+import { systemTime } from './limits/system-time.ts';
 import { keepYoungSpaceSmall } from './young-objects.ts';
 
 /** The first signal asks for a clean stop, the second one does not wait for it. */
@@ -37,7 +38,7 @@ export async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     cwd: process.cwd(),
-    clock: { now: Date.now, zone: Temporal.Now.timeZoneId() },
+    clock: { ...systemTime(Date.now), zone: Temporal.Now.timeZoneId() },
     // Not imported: loading it takes a quarter of what Node itself takes to start
     random: (length) => process.getBuiltinModule('node:crypto').randomBytes(length),
     onStop,

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import type { Time } from '../limits/token-bucket.ts';
 import { type Home, openHome } from '../state/home.ts';
 import type { Output } from './output.ts';
 
@@ -14,9 +15,7 @@ export type Context = {
   readonly signal: AbortSignal;
 };
 
-export type Clock = {
-  /** Milliseconds since 1970. */
-  now(): number;
+export type Clock = Time & {
   /** The device's own time zone, as IANA names it. */
   readonly zone: string;
 };

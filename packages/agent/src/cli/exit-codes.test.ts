@@ -9,6 +9,7 @@ import { startTestServer, type TestServer } from '@holdfast/server/testing/test-
 import { CODES as AGENT_CODES } from '../errors.ts';
 import { tryLock } from '../state/lock.ts';
 import { enrolledDevice, type TestDevice, testDevice } from '../testing/device-world.ts';
+import { leapingTime } from '../testing/leaping-time.ts';
 import { temporary } from '../testing/temporary.ts';
 import { EXIT, EXIT_MEANINGS, type ExitName, namedCodes } from './exit-codes.ts';
 
@@ -107,13 +108,7 @@ describe('exit codes', () => {
     const away = await startTestServer();
     const device = await enrolled(t, away);
     await away.close();
-    let now = Date.now();
-    const impatient = testDevice(join(device.userHome, '..'), 'laptop', {
-      now: () => {
-        now += 10_000;
-        return now;
-      },
-    });
+    const impatient = testDevice(join(device.userHome, '..'), 'laptop', { time: leapingTime() });
     const { code, stdout } = await impatient.run('snapshots', '--json');
     assert.equal(code, EXIT.offline, stdout);
     assert.equal(JSON.parse(stdout.trim().split('\n').at(-1) ?? '').error.code, 'offline');

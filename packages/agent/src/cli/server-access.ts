@@ -1,6 +1,5 @@
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { AgentError } from '../errors.ts';
-import { systemTime } from '../limits/system-time.ts';
 import { type Connection, type ConnectionOptions, connect, PATIENCE_OF_A_PERSON_MS } from '../remote/connection.ts';
 import { type Device, type EnrolledDevice, readDevice, requireDevice } from '../state/device.ts';
 import type { Home } from '../state/home.ts';
@@ -18,7 +17,7 @@ export type ServerAccess<D extends Device = EnrolledDevice> = {
 
 export function networkOf(context: Context, onWait?: ConnectionOptions['onWait']): Omit<ConnectionOptions, 'device'> {
   return {
-    time: systemTime(context.clock.now),
+    time: context.clock,
     random: () => Buffer.from(context.random(4)).readUInt32BE() / 2 ** 32,
     patienceMs: PATIENCE_OF_A_PERSON_MS,
     onWait: onWait ?? waitAloud(context),

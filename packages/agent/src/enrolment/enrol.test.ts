@@ -5,6 +5,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
 import { cuttingProxy } from '../testing/cutting-proxy.ts';
 import { testDevice } from '../testing/device-world.ts';
+import { leapingTime } from '../testing/leaping-time.ts';
 import { temporary } from '../testing/temporary.ts';
 
 describe('enrolment', () => {
@@ -100,16 +101,11 @@ describe('enrolment', () => {
     const proxy = await cuttingProxy(server.server.httpsPort);
     t.after(() => proxy.close());
     const through = (string: string) => string.replace(`:${server.server.httpsPort}:`, `:${proxy.port}:`);
-    let now = Date.now();
-    const impatient = () => {
-      now += 10_000;
-      return now;
-    };
     let broken = 0;
     for (let pieces = 3; ; pieces += 5) {
       const { dir, line } = await world(t);
       const words = line.map(through);
-      const device = testDevice(dir, 'laptop', { now: impatient });
+      const device = testDevice(dir, 'laptop', { time: leapingTime() });
       proxy.cutAfter(pieces);
       const first = await device.run(...words);
       if (first.code === 0) break;

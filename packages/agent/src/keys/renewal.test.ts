@@ -7,6 +7,7 @@ import { startTestServer, type TestServer } from '@holdfast/server/testing/test-
 import { cuttingProxy } from '../testing/cutting-proxy.ts';
 import type { TestDevice } from '../testing/device-world.ts';
 import { backUp, identitiesOf, type KeyWorld, keyWorld, reads, storeOf } from '../testing/key-world.ts';
+import { leapingTime } from '../testing/leaping-time.ts';
 import type { Shell } from '../testing/run-line.ts';
 
 type Shown = {
@@ -25,14 +26,6 @@ describe('after a device was removed', () => {
   });
   after(() => server.close());
 
-  /** A clock by which every patience is soon at its end. */
-  const impatient = () => {
-    let now = Date.now();
-    return () => {
-      now += 40_000;
-      return now;
-    };
-  };
   const shown = (device: TestDevice) => device.json<Shown>('key', 'show');
   const renewal = async (device: TestDevice) => (await device.json<Status>('status')).renewal;
 
@@ -125,7 +118,7 @@ describe('after a device was removed', () => {
   });
 
   it('at level account: no backup fails when the keys cannot be renewed, status says so, and the next one does', async (t) => {
-    const { first, second } = await threeDevices(t, { now: impatient() });
+    const { first, second } = await threeDevices(t, { time: leapingTime() });
     await revoke(second);
     const setState = await stateOf(first);
     await setState('preparing');
@@ -210,7 +203,7 @@ describe('after a device was removed', () => {
   });
 
   it('a device that was killed while it took the new identity over can renew it again', async (t) => {
-    const { first, second, third } = await threeDevices(t, { now: impatient() });
+    const { first, second, third } = await threeDevices(t, { time: leapingTime() });
     const file = (name: string) => join(first.shell.home, 'state', name);
     const before = readFileSync(file('identity.age'));
     await revoke(second);
@@ -258,7 +251,7 @@ describe('after a device was removed', () => {
           (await server.server.enrolmentString()).replace(`:${server.server.httpsPort}:`, `:${proxy.port}:`),
       },
     };
-    const world: KeyWorld = await keyWorld(t, through, `carol${users++}`, { now: impatient() });
+    const world: KeyWorld = await keyWorld(t, through, `carol${users++}`, { time: leapingTime() });
     const third = (await world.enrol('third')).device;
     let broken = 0;
     for (let pieces = 2; ; pieces += 7) {

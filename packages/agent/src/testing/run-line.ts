@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
 import { runCli } from '../cli/run-cli.ts';
 import type { Config } from '../config.ts';
+import { systemTime } from '../limits/system-time.ts';
+import type { Time } from '../limits/token-bucket.ts';
 
 /** Runs command lines in this process, as a shell would read them, with a home, a folder and a clock of the test's. */
 export type Shell = {
@@ -11,6 +13,8 @@ export type Shell = {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly now?: () => number;
+  /** Goes before `now`. */
+  readonly time?: Time;
   readonly zone?: string;
 };
 
@@ -54,7 +58,7 @@ export async function runWords(
     stdout: stdout.stream,
     stderr: stderr.stream,
     cwd: shell.cwd,
-    clock: { now: shell.now ?? Date.now, zone: shell.zone ?? 'Europe/Berlin' },
+    clock: { ...(shell.time ?? systemTime(shell.now ?? Date.now)), zone: shell.zone ?? 'Europe/Berlin' },
     random: (length) => randomBytes(length),
     onStop: (callback) => {
       signal = callback;

@@ -1,7 +1,6 @@
 import { formatTime } from '../../archive/time.ts';
 import { runDaemon } from '../../daemon/daemon.ts';
 import type { DaemonEvent } from '../../daemon/daemon-event.ts';
-import { systemTime } from '../../limits/system-time.ts';
 import { formatBytes, formatDuration } from '../../limits/units.ts';
 import { type CommandModule, isSet } from '../command.ts';
 import { type Context, homeOf } from '../context.ts';
@@ -14,7 +13,7 @@ export const run: CommandModule['run'] = async (context, input) => {
   await runDaemon({
     home: homeOf(context),
     config,
-    time: systemTime(clock.now),
+    time: clock,
     zone: clock.zone,
     random: () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32,
     fillRandom: (target) => target.set(random(target.length)),
