@@ -3,8 +3,10 @@ import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { printableLines } from '@holdfast/protocol/printable.ts';
 import { buildProgram } from './cli/program.ts';
 import { ServerError } from './errors.ts';
+import { letBuffersGoYoung } from './memory.ts';
 
 export async function main(): Promise<void> {
+  letBuffersGoYoung();
   // Whatever the server writes is for its own user
   process.umask(0o077);
   try {

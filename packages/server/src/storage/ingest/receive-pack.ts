@@ -1,6 +1,6 @@
 // Takes in one pack while its bytes arrive.
 //
-//   stream:  bytes -> hash and table (PackStream) -> temporary object; nothing is held but the entries
+//   stream:  bytes -> hash and table (PackStream) -> temporary object; nothing is held but the entries and a quarter of a MiB
 //   check:   id, table, archive; every link present for the session or earlier in the pack, else links_missing
 //   announce (transaction): session alive, name not being deleted -> from here its object may not be deleted
 //   commit the object: durable
@@ -35,6 +35,7 @@ import { holdSession, renewSession, requireSession, type Session } from '../inde
 import { PACK_STATE } from '../index/tables.ts';
 import { RENEW_EVERY_MS } from '../limits.ts';
 import { randomHex, type StorePoint } from '../store-point.ts';
+import { gathered } from './gathered.ts';
 import { outsideLinks, requirePresent } from './links.ts';
 
 export type PackUpload = {
@@ -78,13 +79,11 @@ async function receiveBytes(
   session: Session,
   writer: BlobWriter | null,
 ): Promise<Received> {
-  let { renewed } = session;
   const stream = new PackStream(upload.archive.id, () => createHash('sha256'));
   try {
-    for await (const chunk of upload.body) {
+    for await (const chunk of gathered(keptAlive(point, session, upload.body))) {
       stream.push(chunk);
       await writer?.write(chunk);
-      renewed = await keepAlive(point, session, renewed);
     }
     const { packId, frames } = stream.end();
     if (!equalBytes(packId, upload.packId))
@@ -100,11 +99,20 @@ async function receiveBytes(
 }
 
 /** A session is not silent while a pack comes over a slow line. */
-async function keepAlive(point: StorePoint, { number }: Session, renewed: number): Promise<number> {
-  const now = point.now();
-  if (now - renewed < RENEW_EVERY_MS) return renewed;
-  await point.index.write((on) => renewSession(on, number, now));
-  return now;
+async function* keptAlive(
+  point: StorePoint,
+  { number, renewed }: Session,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let at = renewed;
+  for await (const chunk of body) {
+    const now = point.now();
+    if (now - at >= RENEW_EVERY_MS) {
+      await point.index.write((on) => renewSession(on, number, now));
+      at = now;
+    }
+    yield chunk;
+  }
 }
 
 const DAMAGE: ReadonlySet<string> = new Set(['pack_invalid', 'format_invalid', 'unknown_version', 'wrong_archive']);
