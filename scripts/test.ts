@@ -2,7 +2,7 @@
  * `npm test`: the static checks, then every test in one run of Node's test runner, whose count ends the output.
  *
  * Unit tests of one package share a process (starting one per file costs more than the tests); every file of
- * test/e2e, test/torture, test/compat and test/second-reader gets a process of its own. All files still belong to one run, so there is
+ * test/e2e, test/torture, test/compat, test/second-reader and test/hostile gets a process of its own. All files still belong to one run, so there is
  * one count. Consequence for unit tests: hooks belong inside `describe`, and nothing global may stay changed.
  *
  * `npm test -- packages/archive` or `npm test -- test/e2e/backup.test.ts` runs only what lies there, without the
@@ -16,7 +16,7 @@ import { pathToFileURL } from 'node:url';
 
 const SHARED_PROCESS = ['packages/*/src/**/*.test.ts', 'packages/*/src/**/*.test.tsx', 'test/meta/**/*.test.ts'];
 const OWN_PROCESS = [
-  'test/{e2e,torture,compat,second-reader}/**/*.test.ts',
+  'test/{e2e,torture,compat,second-reader,hostile}/**/*.test.ts',
   'scripts/**/*.test.ts',
   'bench/**/*.test.ts',
 ];

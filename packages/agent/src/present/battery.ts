@@ -46,7 +46,7 @@ export function readPowerSupplies(folder: string): Power {
 
 /** `Now drawing from 'Battery Power'` and ` -InternalBattery-0 (id=1)	57%; discharging; ...` */
 export function parsePmset(text: string): Power {
-  const charge = /(\d+)%/.exec(text);
+  const charge = /(\d{1,3})%/.exec(text);
   if (charge === null) return MAINS;
   return { onBattery: text.includes("'Battery Power'"), charge: Number(charge[1]) / 100 };
 }

@@ -28,7 +28,7 @@ const PRIVATE = 0o600;
 export interface RecordLog {
   append(bytes: Uint8Array): number;
   read(at: number, length: number): Buffer;
-  /** Bytes of records and footers. */
+  /** Bytes of records and footers: no record ends behind it. */
   readonly size: number;
   /** Makes all that was appended count. */
   commit(payload: Uint8Array): void;
@@ -195,7 +195,13 @@ function lastSlot(fd: number, binding: Uint8Array): Slot | null {
 function readSlot(bytes: Buffer): Slot | null {
   if (crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)) return null;
   const serial = bytes.readUInt32LE(16);
-  return serial === 0 ? null : { footer: { at: bytes.readDoubleLE(0), length: bytes.readDoubleLE(8) }, serial };
+  const footer = placeAt(bytes);
+  return serial === 0 || footer === null ? null : { footer, serial };
+}
+
+function placeAt(bytes: Buffer): Place | null {
+  const [at, length] = [bytes.readDoubleLE(0), bytes.readDoubleLE(8)];
+  return Number.isSafeInteger(at) && Number.isSafeInteger(length) && at >= 0 ? { at, length } : null;
 }
 
 function readFooters(fd: number, newest: Place): Buffer[] | null {
@@ -207,8 +213,8 @@ function readFooters(fd: number, newest: Place): Buffer[] | null {
     const body = bytes?.subarray(0, -CHECK);
     if (!bytes || !body || !checkOf(body).equals(bytes.subarray(-CHECK))) return null;
     payloads.unshift(body.subarray(FOOTER_HEAD));
-    const before = { at: body.readDoubleLE(0), length: body.readDoubleLE(8) };
-    if (before.length > 0 && before.at >= place.at) return null;
+    const before = placeAt(body);
+    if (before === null || (before.length > 0 && before.at >= place.at)) return null;
     place = before;
   }
   return payloads;

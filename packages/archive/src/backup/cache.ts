@@ -21,6 +21,7 @@ import { DirectoryRecord } from './record.ts';
 
 const ROW = 136;
 const PREFIX = 16;
+const BUNDLE = PREFIX + 4;
 const PAYLOAD_HEAD = 12;
 /** Dead bytes that are not worth rewriting the file for. */
 const SLACK = 4 * 1024 * 1024;
@@ -77,13 +78,15 @@ export class Cache {
     mkdirSync(directory, { recursive: true, mode: PRIVATE });
     const path = join(directory, `${binding.toString('hex', 0, 16)}.cache`);
     const opened = FileLog.open(path, binding);
-    if (opened === null) {
+    const wholes = opened?.payloads.map(partsOf) ?? [];
+    if (opened === null || wholes.includes(null)) {
+      opened?.log.close();
       const fresh = new Cache(FileLog.create(path, binding), path, binding);
       fresh.wasDamaged = existsSync(path);
       return fresh;
     }
     const cache = new Cache(opened.log, path, binding);
-    for (const payload of opened.payloads) cache.apply(payload);
+    for (const parts of wholes) if (parts !== null) cache.apply(parts);
     cache.changed.clear();
     return cache;
   }
@@ -151,6 +154,9 @@ export class Cache {
   record(place: RecordPlace): DirectoryRecord {
     const recent = this.recent.get(place.at);
     if (recent) return recent;
+    // A length that lies would be allocated before anything is read
+    if (!(Number.isSafeInteger(place.at) && place.at >= 0 && place.at + place.length <= this.log.size))
+      throw new CacheDamaged();
     const bytes = this.log.read(place.at, place.length);
     if (bytes.length !== place.length || crc32(bytes) !== place.crc) throw new CacheDamaged();
     const record = new DirectoryRecord(bytes);
@@ -238,10 +244,10 @@ export class Cache {
     head.writeUInt32LE(rows.length, 0);
     head.writeUInt32LE(bundles.length, 4);
     head.writeUInt32LE(this.ownNote.length, 8);
-    const table = Buffer.alloc(bundles.length * (PREFIX + 4));
+    const table = Buffer.alloc(bundles.length * BUNDLE);
     for (const [i, key] of bundles.entries()) {
-      table.write(key, i * (PREFIX + 4), 'latin1');
-      table.writeUInt32LE(this.bundles.get(key) as number, i * (PREFIX + 4) + PREFIX);
+      table.write(key, i * BUNDLE, 'latin1');
+      table.writeUInt32LE(this.bundles.get(key) as number, i * BUNDLE + PREFIX);
     }
     return Buffer.concat([
       head,
@@ -251,14 +257,12 @@ export class Cache {
     ]);
   }
 
-  private apply(payload: Buffer): void {
-    const [rows, bundles, note] = [0, 4, 8].map((at) => payload.readUInt32LE(at)) as [number, number, number];
-    let at = PAYLOAD_HEAD;
-    for (let i = 0; i < rows; i++, at += ROW) this.applyRow(payload.subarray(at, at + ROW));
-    for (let i = 0; i < bundles; i++, at += PREFIX + 4) {
-      this.bundles.set(payload.toString('latin1', at, at + PREFIX), payload.readUInt32LE(at + PREFIX));
+  private apply({ rows, bundles, note }: Parts): void {
+    for (let at = 0; at < rows.length; at += ROW) this.applyRow(rows.subarray(at, at + ROW));
+    for (let at = 0; at < bundles.length; at += BUNDLE) {
+      this.bundles.set(bundles.toString('latin1', at, at + PREFIX), bundles.readUInt32LE(at + PREFIX));
     }
-    this.ownNote = payload.subarray(at, at + note);
+    this.ownNote = note;
   }
 
   private applyRow(bytes: Buffer): void {
@@ -282,3 +286,18 @@ export class Cache {
 }
 
 const keyOf = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, PREFIX).toString('latin1');
+
+type Parts = { readonly rows: Buffer; readonly bundles: Buffer; readonly note: Buffer };
+
+/** `null` when a payload is not as long as its counts say. */
+function partsOf(payload: Buffer): Parts | null {
+  if (payload.length < PAYLOAD_HEAD) return null;
+  const bundlesAt = PAYLOAD_HEAD + payload.readUInt32LE(0) * ROW;
+  const noteAt = bundlesAt + payload.readUInt32LE(4) * BUNDLE;
+  if (noteAt + payload.readUInt32LE(8) !== payload.length) return null;
+  return {
+    rows: payload.subarray(PAYLOAD_HEAD, bundlesAt),
+    bundles: payload.subarray(bundlesAt, noteAt),
+    note: payload.subarray(noteAt),
+  };
+}

@@ -11,6 +11,9 @@ const VERSION_LINE = 'age-encryption.org/v1';
 const MAX_HEADER = 65_536;
 const NEWLINE = 0x0a;
 
+/** N = 2^18 (format §2.5): the cost of one guess at a passphrase, a second and 256 MiB. */
+export const SCRYPT_LOG_N = 18;
+
 export type Stanza = { readonly type: string; readonly arguments: readonly string[] };
 
 export function readAgeStanzas(file: Uint8Array): Stanza[] {
@@ -31,6 +34,20 @@ export function readAgeStanzas(file: Uint8Array): Stanza[] {
     stanzas.push({ type, arguments: rest });
   }
   return stanzas;
+}
+
+/**
+ * Refuses a file that asks whoever opens it for more work than ours do: each step doubles time and memory, and the age library
+ * goes along up to 1 GiB.
+ */
+export function checkPassphraseWork(stanzas: readonly Stanza[]): void {
+  for (const {
+    type,
+    arguments: [, work = ''],
+  } of stanzas) {
+    if (type === PASSPHRASE_STANZA && !(/^[0-9]{1,2}$/.test(work) && Number(work) <= SCRYPT_LOG_N))
+      throw invalid('age file', `a passphrase of work 2^${work} is more than 2^${SCRYPT_LOG_N}`);
+  }
 }
 
 const BECH32 = '[qpzry9x8gf2tvdw0s3jn54khce6mua7l]';

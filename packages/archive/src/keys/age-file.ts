@@ -3,10 +3,16 @@
 
 import { Decrypter, Encrypter } from 'age-encryption';
 import { ArchiveError, type ArchiveErrorCode, invalid } from '../errors.ts';
-import { HYBRID_STANZA, isHybridRecipient, PASSPHRASE_STANZA, readAgeStanzas } from '../format/age-header.ts';
+import {
+  checkPassphraseWork,
+  HYBRID_STANZA,
+  isHybridRecipient,
+  PASSPHRASE_STANZA,
+  readAgeStanzas,
+  SCRYPT_LOG_N,
+  type Stanza,
+} from '../format/age-header.ts';
 
-/** N = 2^18: the cost of one guess at a passphrase, about a second. */
-const SCRYPT_LOG_N = 18;
 /** No file of ours is near it; it bounds what a hostile store can make a reader open. */
 const MAX_FILE = 65_536;
 
@@ -34,25 +40,28 @@ export async function openWithIdentity(
   ageIdentity: string,
   wrongKey: ArchiveErrorCode,
 ): Promise<Uint8Array> {
-  const types = stanzaTypes(file);
+  const types = stanzasOf(file).map(({ type }) => type);
   if (types.some((type) => type !== HYBRID_STANZA)) throw new ArchiveError('recipient_not_hybrid');
   if (types.length > 1) throw invalid('age file', `it is for ${types.length} recipients`);
   return open(file, wrongKey, (decrypter) => decrypter.addIdentity(ageIdentity));
 }
 
 export async function openWithPassphrase(file: Uint8Array, passphrase: string): Promise<Uint8Array> {
-  if (stanzaTypes(file).join() !== PASSPHRASE_STANZA) throw invalid('age file', 'it is not for a password alone');
+  const stanzas = stanzasOf(file);
+  if (stanzas.map(({ type }) => type).join() !== PASSPHRASE_STANZA)
+    throw invalid('age file', 'it is not for a password alone');
+  checkPassphraseWork(stanzas);
   return open(file, 'passphrase_wrong', (decrypter) => decrypter.addPassphrase(normalized(passphrase)));
 }
 
 /** The same password typed on another system must give the same bytes. */
 const normalized = (passphrase: string): string => passphrase.normalize('NFC');
 
-function stanzaTypes(file: Uint8Array): string[] {
+function stanzasOf(file: Uint8Array): Stanza[] {
   if (file.length > MAX_FILE) throw invalid('age file', `${file.length} bytes are too many`);
-  const types = readAgeStanzas(file).map((stanza) => stanza.type);
-  if (types.length === 0) throw invalid('age file', 'it has no recipient');
-  return types;
+  const stanzas = readAgeStanzas(file);
+  if (stanzas.length === 0) throw invalid('age file', 'it has no recipient');
+  return stanzas;
 }
 
 async function open(

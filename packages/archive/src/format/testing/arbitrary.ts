@@ -188,15 +188,18 @@ export const listBody = (): fc.Arbitrary<ListBody> =>
     }),
   );
 
-/** `original` with a few bytes changed, cut out, put in or doubled. */
+const LIES = [0, 0x7f, 0xff];
+
+/** `original` with a few bytes changed, cut out, put in or doubled, or with numbers of any width that lie. */
 export const mutated = (original: Uint8Array): fc.Arbitrary<Uint8Array> =>
   fc
     .array(
-      fc.tuple(fc.nat(Math.max(original.length - 1, 0)), fc.nat(255), fc.constantFrom('set', 'cut', 'insert', 'end')),
-      {
-        minLength: 1,
-        maxLength: 3,
-      },
+      fc.tuple(
+        fc.nat(Math.max(original.length - 1, 0)),
+        fc.nat(255),
+        fc.constantFrom('set', 'cut', 'insert', 'end', 'lie', 'again'),
+      ),
+      { minLength: 1, maxLength: 3 },
     )
     .map((changes) => {
       let out = original;
@@ -204,6 +207,9 @@ export const mutated = (original: Uint8Array): fc.Arbitrary<Uint8Array> =>
         if (how === 'set') out = out.with(Math.min(at, Math.max(out.length - 1, 0)), byte);
         else if (how === 'cut') out = new Uint8Array([...out.subarray(0, at), ...out.subarray(at + 1 + (byte % 8))]);
         else if (how === 'insert') out = new Uint8Array([...out.subarray(0, at), byte, ...out.subarray(at)]);
+        else if (how === 'lie')
+          out = new Uint8Array(out).fill(LIES[byte % 3] as number, at, at + 2 ** ((byte >> 2) % 4));
+        else if (how === 'again') out = new Uint8Array([...out.subarray(0, at + byte), ...out.subarray(at)]);
         else out = out.slice(0, at);
         if (out.length === 0) return out;
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { refusedWith } from '../../testing/refused.ts';
-import { type Cell, type DumpItem, decodeDump, encodeDump } from './dump-format.ts';
+import { type Cell, type DumpItem, decodeDump, encodeDump, MAX_LINE } from './dump-format.ts';
 
 const header: DumpItem = {
   kind: 'header',
@@ -45,7 +45,7 @@ const linesOf = async (items: readonly DumpItem[]) => {
 };
 const decoded = async (lines: readonly string[]) => {
   const items: DumpItem[] = [];
-  for await (const i of decodeDump(each(lines))) items.push(i);
+  for await (const i of decodeDump(each(lines.map((line) => Buffer.from(`${line}\n`))))) items.push(i);
   return items;
 };
 
@@ -79,4 +79,22 @@ test('a dump with a line missing, repeated or changed is refused', async () => {
       await assert.rejects(decoded(damaged ?? []), refusedWith('dump_damaged'));
     }),
   );
+});
+
+test('a dump keeps the characters that some programs take for the end of a line', async () => {
+  const row: DumpItem = { kind: 'row', cells: ['ada\u2028s\u2029 laptop\r\n\u0085'] };
+  const table: DumpItem = { kind: 'table', table: 'devices', columns: ['name'] };
+  assert.deepEqual(await decoded(await linesOf([header, table, row])), [header, table, row]);
+});
+
+test('a line that does not end is refused before it fills the memory', async () => {
+  let given = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      given += 1;
+      yield Buffer.alloc(1024 * 1024, '[');
+    }
+  }
+  await assert.rejects(Array.fromAsync(decodeDump(endless())), refusedWith('dump_damaged'));
+  assert.ok(given * 1024 * 1024 <= MAX_LINE + 2 * 1024 * 1024);
 });

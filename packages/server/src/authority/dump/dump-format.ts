@@ -97,12 +97,47 @@ function decodeItem(value: unknown, first: boolean): DumpItem {
   return { kind: 'file', name: item.file, content: new Uint8Array(Buffer.from(item.content, 'base64')) };
 }
 
+/**
+ * A row is no larger than a request that made it. Anybody can seal a dump to a public key, so a line that goes on and on must
+ * not fill the memory.
+ */
+export const MAX_LINE: number = 64 * 1024 * 1024;
+
+/** Only `\n` ends a line: the other ends that `node:readline` knows may stand in a text. */
+async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let held: string[] = [];
+  let length = 0;
+  for await (const chunk of bytes) {
+    const lines = textOf(decoder, chunk).split('\n');
+    const last = lines.pop() ?? '';
+    for (const line of lines) {
+      yield held.length === 0 ? line : held.join('') + line;
+      held = [];
+      length = 0;
+    }
+    length += last.length;
+    if (length > MAX_LINE) throw new ServerError('dump_damaged', { message: 'A line of the dump does not end.' });
+    if (last !== '') held.push(last);
+  }
+  const rest = held.join('') + textOf(decoder);
+  if (rest !== '') yield rest;
+}
+
+function textOf(decoder: TextDecoder, chunk?: Uint8Array): string {
+  try {
+    return decoder.decode(chunk, { stream: chunk !== undefined });
+  } catch (cause) {
+    throw new ServerError('dump_damaged', { cause });
+  }
+}
+
 /** Rejects with `dump_damaged` at the first wrong line, and at the end when the end is missing or does not fit. */
-export async function* decodeDump(lines: AsyncIterable<string>): AsyncGenerator<DumpItem> {
+export async function* decodeDump(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<DumpItem> {
   const tally = new Tally();
   let first = true;
   let ended = false;
-  for await (const line of lines) {
+  for await (const line of linesOf(bytes)) {
     if (ended) throw new ServerError('dump_damaged', { message: 'Something follows the end of the dump.' });
     const value = parse(line);
     const end = first ? null : last.safeParse(value);

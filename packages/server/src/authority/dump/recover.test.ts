@@ -38,7 +38,8 @@ onBothDatabases('recovery', (fresh) => {
   before(async () => {
     t = await startTestServer({ database: await fresh() });
     user = await t.addUser('ada@example.org');
-    device = await t.enrol(user);
+    // Some programs take this for the end of a line
+    device = await t.enrol(user, 'Ada\u2028s laptop');
     const { username, password } = user;
     session = (await t.client().call(identityRoutes.signIn, { body: { username, password } })).token;
     const random = (n: number) => randomBytes(n);

@@ -15,7 +15,6 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
@@ -175,7 +174,7 @@ async function* readDump(file: string, kit: Kit): AsyncGenerator<DumpItem> {
   const decompress = createZstdDecompress();
   const done = pipeline(Readable.fromWeb(plain as never), decompress);
   try {
-    yield* decodeDump(createInterface({ input: decompress, crlfDelay: Number.POSITIVE_INFINITY }));
+    yield* decodeDump(decompress);
     await done;
   } catch (cause) {
     decompress.destroy();

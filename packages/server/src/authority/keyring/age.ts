@@ -1,3 +1,4 @@
+import { checkPassphraseWork, readAgeStanzas, SCRYPT_LOG_N } from '@holdfast/archive/format/age-header.ts';
 import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient } from 'age-encryption';
 
 /**
@@ -42,13 +43,10 @@ export const openStreamWith = (
   file: ReadableStream<Uint8Array>,
 ): Promise<ReadableStream<Uint8Array>> => decrypterWith(identity).decrypt(file);
 
-/** What a passphrase costs to try, as a power of two: a second, and 256 MiB. */
-export const SCRYPT_WORK = 18;
-
 export async function sealWithPassphrase(
   passphrase: string,
   bytes: Uint8Array,
-  scryptWork: number = SCRYPT_WORK,
+  scryptWork: number = SCRYPT_LOG_N,
 ): Promise<Uint8Array> {
   const encrypter = new Encrypter();
   encrypter.setPassphrase(passphrase);
@@ -57,6 +55,7 @@ export async function sealWithPassphrase(
 }
 
 export async function openWithPassphrase(passphrase: string, file: Uint8Array): Promise<Uint8Array> {
+  checkPassphraseWork(readAgeStanzas(file));
   const decrypter = new Decrypter();
   decrypter.addPassphrase(passphrase);
   return decrypter.decrypt(file);

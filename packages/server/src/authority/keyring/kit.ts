@@ -109,12 +109,24 @@ export async function confirmKit(keystore: Keystore, kitFile: string, words: str
   const recovery = await readRecovery(keystore.folder);
   if (recovery === null) throw new ServerError('kit_missing');
   const kit = await openKit(kitFile, words);
-  const fits =
-    kit.serverId === keystore.serverId &&
-    (await recipientOf(kit.recoveryIdentity)) === recovery.recipient &&
-    parseSigningKey(kit.directorRootKey).publicKey === recovery.directorRoot;
-  if (!fits) throw new ServerError('kit_foreign');
+  const { recipient, directorRoot } = await publicHalves(kit);
+  if (kit.serverId !== keystore.serverId || recipient !== recovery.recipient || directorRoot !== recovery.directorRoot)
+    throw new ServerError('kit_foreign');
   const confirmed = { ...recovery, confirmed: now };
   await writeRecovery(keystore.folder, confirmed);
   return confirmed;
+}
+
+async function publicHalves({
+  recoveryIdentity,
+  directorRootKey,
+}: Kit): Promise<Pick<Recovery, 'recipient' | 'directorRoot'>> {
+  try {
+    return {
+      recipient: await recipientOf(recoveryIdentity),
+      directorRoot: parseSigningKey(directorRootKey).publicKey,
+    };
+  } catch (cause) {
+    throw new ServerError('kit_damaged', { cause });
+  }
 }
