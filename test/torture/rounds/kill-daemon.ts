@@ -3,6 +3,7 @@
  * goes on without help, and what it had been told stands.
  */
 import assert from 'node:assert/strict';
+import { EXIT } from '../../../packages/agent/src/cli/exit-codes.ts';
 import type { Manifest } from '../../../scripts/manifest.ts';
 import { answer } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
@@ -88,16 +89,23 @@ class Life {
     return true;
   }
 
-  /** Both are written down before it hears of them, so they stand whether it lives or not. */
   private async pauses(): Promise<boolean> {
-    answer(await this.world.onDevice(this.device, ['pause', '--for', '8h']));
-    answer(await this.world.onDevice(this.device, ['resume']));
-    return true;
+    return (await this.hears(['pause', '--for', '8h'])) && this.hears(['resume']);
   }
 
-  private async takesSettings(random: Random): Promise<boolean> {
+  private takesSettings(random: Random): Promise<boolean> {
     const value = `${random.pick([5, 10, 20, 30])}m`;
-    answer(await this.world.onDevice(this.device, ['config', 'set', 'away.after', value]));
+    return this.hears(['config', 'set', 'away.after', value]);
+  }
+
+  /**
+   * Whether it lived to answer. A pause and settings are written down before it is told, so they stand whether it lives or not; a command
+   * that it leaves without an answer says so.
+   */
+  private async hears(args: readonly string[]): Promise<boolean> {
+    const ended = await this.world.onDevice(this.device, args);
+    if (ended.code === EXIT.offline && `${ended.stdout}${ended.stderr}`.includes('daemon_lost')) return false;
+    answer(ended);
     return true;
   }
 
