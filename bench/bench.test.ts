@@ -8,8 +8,8 @@ import { ROOT } from '../scripts/processes.ts';
 import type { Line } from './table.ts';
 import { WORKS } from './works/registry.ts';
 
-/** Those that need no minutes however little there is to do. */
-const QUICK = ['tree', 'insert', 'moved', 'rewritten', 'same-ids', 'known-ids'];
+/** Those that need no server and no minutes, however little there is to do. */
+const QUICK = ['insert', 'moved', 'rewritten', 'same-ids', 'known-ids'];
 
 describe('the bench', () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-test-'));

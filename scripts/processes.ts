@@ -8,7 +8,7 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const HOLDFAST = join(ROOT, 'packages/agent/bin/holdfast.mjs');
 /** The files that Node is given. */
 export type Programs = { readonly holdfast: string; readonly holdfastServer: string };
-const FROM_SOURCE: Programs = {
+export const FROM_SOURCE: Programs = {
   holdfast: HOLDFAST,
   holdfastServer: join(ROOT, 'packages/server/bin/holdfast-server.mjs'),
 };

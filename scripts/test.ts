@@ -1,7 +1,7 @@
 /**
  * `npm test`: the static checks, then every test in one run of Node's test runner, whose count ends the output.
  *
- * Unit tests of one package share a process (starting one per file costs more than the tests); every file of
+ * Unit tests of one part share a process (starting one per file costs more than the tests); every file of
  * test/e2e, test/torture, test/compat, test/second-reader and test/hostile gets a process of its own. All files still belong to one run, so there is
  * one count. Consequence for unit tests: hooks belong inside `describe`, and nothing global may stay changed.
  *
@@ -20,8 +20,11 @@ const OWN_PROCESS = [
   'scripts/**/*.test.ts',
   'bench/**/*.test.ts',
 ];
+/** Parts of packages with a process of their own, and packages: the longest begin first, so that no core idles at the end. */
+const LONGEST = ['packages/server/src/storage', 'packages/agent', 'packages/archive'];
 /** Where Node keeps what it compiled: the tests start the programs hundreds of times, each of them all of its TypeScript. */
 const CODE_CACHE = resolve('node_modules/.cache/holdfast-code');
+const WITHOUT_HOOKS = resolve('scripts/no-async-hooks.ts');
 /** A file that takes longer hangs. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
 
@@ -46,14 +49,19 @@ function node(nodeArgs: readonly string[]): number {
   return status ?? 1;
 }
 
-/** Writes one entry file per package that imports all its tests. */
+/** Writes one entry file per part that imports all its tests. */
 function writeGroups(files: readonly string[], folder: string): string[] {
-  const groups = Map.groupBy(files, (path) => path.split('/').slice(0, 2).join('-'));
-  return [...groups].map(([group, members]) => {
-    const entry = join(folder, `${group}.test.mjs`);
+  return [...Map.groupBy(files, partOf)].map(([part, members]) => {
+    // Node begins the files in the order of their names
+    const rank = LONGEST.includes(part) ? LONGEST.indexOf(part) : LONGEST.length;
+    const entry = join(folder, `${rank}-${part.replaceAll('/', '-')}.test.mjs`);
     writeFileSync(entry, members.map((path) => `import '${pathToFileURL(resolve(path))}';\n`).join(''));
     return entry;
   });
+}
+
+function partOf(path: string): string {
+  return LONGEST.find((part) => path.startsWith(`${part}/`)) ?? path.split('/').slice(0, 2).join('/');
 }
 
 function runTests(): number {
@@ -64,8 +72,11 @@ function runTests(): number {
       console.error(`No test file lies in ${wanted.join(', ')}.`);
       return 1;
     }
-    const concurrency = Math.min(4, availableParallelism());
+    // One more than there are cores: some wait, for a disk or for another process
+    const concurrency = 1 + Math.min(4, availableParallelism());
     return node([
+      '--require',
+      WITHOUT_HOOKS,
       '--test',
       `--test-concurrency=${concurrency}`,
       `--test-timeout=${FILE_TIMEOUT_MS}`,

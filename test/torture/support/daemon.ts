@@ -30,7 +30,9 @@ export class Daemon {
   constructor(world: World, device: Device, end: End = {}, hangsMs: number = HANGS_MS) {
     const signal = AbortSignal.timeout(hangsMs);
     const env = world.environment('run', end);
-    this.ended = holdfast(device.home, ['run', '--json'], { env, signal, onStart: (child) => this.watch(child, end) });
+    const onStart = (child: ChildProcess): void => this.watch(child, end);
+    const { programs } = world;
+    this.ended = holdfast(device.home, ['run', '--json'], { env, signal, onStart, programs });
     void this.ended.catch(noop).then(() => {
       this.over = true;
       this.wake();

@@ -8,16 +8,20 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { builtPrograms } from '../../../scripts/built-programs.ts';
 import { compareManifests, type Difference, type Manifest, readManifest } from '../../../scripts/manifest.ts';
 import {
   answer,
   type Ended,
+  FROM_SOURCE,
   freePorts,
   holdfast,
   holdfastServer,
   type Ports,
+  type Programs,
   ROOT,
   type RunningServer,
+  type ServerOptions,
   startServer,
 } from '../../../scripts/processes.ts';
 import { type Death, type End, environmentOf } from '../faults/faults.ts';
@@ -36,7 +40,7 @@ export const SMALL: TreeSize = { files: 200, largeBytes: 1_000_000 };
 const SERVER_FLAGS = ['--address', 'localhost', '--listen', '127.0.0.1', '--log-level', 'warn', '--show-words'];
 const USER = 'ada';
 const OWNER = process.getuid?.() === 0;
-/** Half of what a command of the source form takes is its compilation. */
+/** Half of what a command takes is its compilation. */
 const COMPILED = join(ROOT, 'node_modules/.cache/torture');
 
 export type Device = { readonly name: string; readonly home: string; readonly tree: string };
@@ -58,6 +62,8 @@ export class World {
   readonly devices: Device[] = [];
   data: string = join(this.folder, 'server');
   clockMs = 0;
+  /** Once it has begun, as they are shipped. */
+  programs: Programs = FROM_SOURCE;
   /** See `Faults`; in campaigns. */
   witness: string | undefined;
   /** Which scenario or kind of round is on. */
@@ -80,6 +86,7 @@ export class World {
 
   /** A server, and two devices that have backed up once. */
   async begin(names: readonly string[] = ['laptop', 'desktop']): Promise<void> {
+    this.programs = await builtPrograms();
     await this.startServer();
     const [made, shown] = await Promise.all([this.onServer(['admin', 'create', USER]), this.onServer(['enrolment'])]);
     this.admin = newUser(this.folder, USER, answer<{ password: string }>(made).password);
@@ -119,8 +126,7 @@ export class World {
   /** On the same ports each time. Rejects when it dies before it is ready. */
   async startServer(death?: Death): Promise<void> {
     this.ports ??= await freePorts();
-    const options = { flags: SERVER_FLAGS, env: this.environment('start', { ...(death && { death }) }) };
-    this.running = await startServer(this.data, this.ports, options);
+    this.running = await startServer(this.data, this.ports, this.serverOptions(death));
     this.words ||= wordsIn(this.running.output());
   }
 
@@ -150,8 +156,7 @@ export class World {
     };
     try {
       const began = performance.now();
-      const options = { flags: SERVER_FLAGS, env: this.environment('start', { ...(death && { death }) }), onStart };
-      const server = await startServer(data, await freePorts(), options);
+      const server = await startServer(data, await freePorts(), { ...this.serverOptions(death), onStart });
       this.took.start = performance.now() - began;
       await server.stop();
       return false;
@@ -372,9 +377,14 @@ export class World {
     };
   }
 
+  private serverOptions(death?: Death): ServerOptions {
+    const env = this.environment('start', { ...(death && { death }) });
+    return { flags: SERVER_FLAGS, env, programs: this.programs };
+  }
+
   private run(start: Start, end: End, command: readonly string[]): Promise<Ended> {
     const env = this.environment(command[0] ?? '', end);
-    return runToEnd(start, { env, command, killAfterMs: end.killAfterMs });
+    return runToEnd(start, { env, programs: this.programs, command, killAfterMs: end.killAfterMs });
   }
 }
 

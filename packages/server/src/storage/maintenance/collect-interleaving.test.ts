@@ -7,9 +7,11 @@ import { startPostgres } from '../../database/testing/postgres.ts';
 import { openIndex } from '../index/open-index.ts';
 import { type LeftOut, World } from '../testing/world.ts';
 
-const RUNS = 100;
+/** `npm run torture -- --model` goes through many more, of whole devices. */
+const RUNS = 20;
 const STEPS = 150;
-/** So many runs meet the rarest of the cases. */
+/** The rarest case comes once in fifty runs or so: it is looked for from a seed on that is near one. */
+const FIRST_SEED = { wait: 1, rescue: 1, 'rescue from trees': 29, hiding: 1 } as const;
 const MOST_RUNS = 400;
 
 async function interleave(leftOut: LeftOut, runs: number) {
@@ -27,12 +29,12 @@ test('no committed snapshot is lost and no running restore broken, however colle
   interleave('none', RUNS));
 
 test('the sequence of stages that the tests below cut short loses nothing when it is whole', () =>
-  interleave('nothing', 10));
+  interleave('nothing', 5));
 
 test('the same on PostgreSQL', async () => {
   const postgres = await startPostgres();
   try {
-    for (let seed = 1; seed <= 3; seed++) {
+    for (let seed = 1; seed <= 2; seed++) {
       const index = await openIndex({
         kind: 'postgres',
         url: await postgres.createDatabase(),
@@ -49,7 +51,9 @@ test('the same on PostgreSQL', async () => {
 
 for (const leftOut of ['wait', 'rescue', 'rescue from trees', 'hiding'] as const) {
   test(`without its clause "${leftOut}" the protocol loses data, and the oracle sees it`, async () => {
-    for (let seed = 1; seed <= MOST_RUNS; seed++) if ((await (await World.make(seed, leftOut)).run(STEPS)).lost) return;
+    const first = FIRST_SEED[leftOut];
+    for (let seed = first; seed < first + MOST_RUNS; seed++)
+      if ((await (await World.make(seed, leftOut)).run(STEPS)).lost) return;
     assert.fail('nothing was lost: the oracle is blind, or the runs do not reach the case');
   });
 }
