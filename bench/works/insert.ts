@@ -23,6 +23,6 @@ export const insert: Work = {
     makeLargeFile(join(tree, 'large'), bytes, 'large');
     await storedBy(side, tree);
     makeLargeFile(join(tree, 'large'), bytes, 'large', inserted);
-    return [{ row: 'insert', ours: (await storedBy(side, tree)) / 1e6, beside: {} }];
+    return [{ row: 'insert', ours: (await storedBy(side, tree)).stored / 1e6, beside: {} }];
   },
 };
