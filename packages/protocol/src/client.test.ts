@@ -89,7 +89,7 @@ test('a code of a newer server keeps its word on trying again', async () => {
 });
 
 test('an answer that is not ours is told from one that is', async () => {
-  const proxy = answering(() => new Response('<h1>Bad gateway</h1>', { status: 502 }));
+  const proxy = answering(() => new Response('<h1>Not here</h1>', { status: 404 }));
   await assert.rejects(proxy.client.call(item, input), fails('bad_reply'));
   const page = answering(() => new Response('<h1>Welcome to the hotel</h1>'));
   await assert.rejects(page.client.call(item, input), fails('bad_reply'));
@@ -98,12 +98,14 @@ test('an answer that is not ours is told from one that is', async () => {
 });
 
 test('what stands in front of the server may say how long to wait, too', async () => {
-  const headers = { 'retry-after': '7' };
-  const proxy = answering(() => new Response('Not now.', { status: 429, headers }));
-  await assert.rejects(
-    proxy.client.call(item, input),
-    fails('bad_reply', (e) => assert.deepEqual([e.retryable, e.retryAfterMs], [true, 7000])),
-  );
+  const headers = { 'retry-after': '7', 'content-type': 'text/html' };
+  for (const status of [429, 502, 503, 504]) {
+    const proxy = answering(() => new Response('<h1>Not now</h1>', { status, headers }));
+    await assert.rejects(
+      proxy.client.call(item, input),
+      fails('unavailable', (e) => assert.deepEqual([e.retryable, e.retryAfterMs, e.data], [true, 7000, { status }])),
+    );
+  }
   const newer = answering(() => Response.json({ error: { code: 'from_the_future' } }, { status: 503, headers }));
   await assert.rejects(
     newer.client.call(item, input),

@@ -139,23 +139,36 @@ function retryAfterMs({ headers }: TransportReply): number | undefined {
 /** Nearly anything is a date to `Date.parse`. */
 const dateIn = (header: string | null): number => (header?.endsWith(' GMT') ? Date.parse(header) : Number.NaN);
 
+/** What a proxy answers with a page of its own while the server behind it is away or overrun (RFC 9110 §15.6, RFC 6585 §4). */
+const NOT_NOW: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+const unavailable = (status: number): string =>
+  `The server, or a proxy in front of it, answers ${status}: not now. It is asked again; if this lasts, tell your administrator.`;
+
 async function errorOf(reply: TransportReply, signal: AbortSignal | undefined): Promise<ProtocolError> {
   const bytes = new Uint8Array(await reach(() => reply.arrayBuffer(MAX_ERROR_REPLY), signal));
   const waits = { retryAfterMs: retryAfterMs(reply) };
+  const { status } = reply;
   const unknown = (cause?: unknown) =>
-    new ProtocolError('bad_reply', { cause, data: { status: reply.status }, ...waits });
+    NOT_NOW.has(status)
+      ? new ProtocolError('unavailable', { cause, message: unavailable(status), data: { status }, ...waits })
+      : new ProtocolError('bad_reply', { cause, data: { status }, ...waits });
   let envelope: { error?: { code?: unknown; message?: unknown; retryable?: unknown; data?: unknown } };
   try {
     envelope = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     return unknown(cause);
   }
-  const { code, message, retryable, data } = envelope?.error ?? {};
-  if (typeof code !== 'string') return unknown();
-  if (!isProtocolCode(code)) {
-    return new ProtocolError('unknown_code', { data: { code, message }, retryable: retryable === true, ...waits });
+  const { code: told, message, retryable, data } = envelope?.error ?? {};
+  if (typeof told !== 'string') return unknown();
+  if (!isProtocolCode(told)) {
+    return new ProtocolError('unknown_code', {
+      data: { code: told, message },
+      retryable: retryable === true,
+      ...waits,
+    });
   }
-  return new ProtocolError(code, {
+  return new ProtocolError(told, {
     message: typeof message === 'string' ? message : undefined,
     data: typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : undefined,
     ...waits,

@@ -30,6 +30,12 @@ const CASES = {
   shutting_down: { status: 503, retryable: true, advice: 'The server is stopping; try again when it is back.' },
   // The client alone makes these
   unreachable: { status: 0, retryable: true, advice: 'Check the network, the address and whether the server runs.' },
+  unavailable: {
+    status: 0,
+    retryable: true,
+    advice:
+      'The server, or a proxy in front of it, says with `data.status` that it cannot answer now. Try again after Retry-After; if it lasts, look at the proxy and whether the server runs.',
+  },
   bad_reply: {
     status: 0,
     retryable: true,

@@ -39,7 +39,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
 const FAMILIES: readonly (readonly [ExitName, ReadonlySet<string>])[] = [
   ['interrupted', new Set(['interrupted'])],
   ['notEnrolled', new Set(['not_enrolled', 'enrolment_unfinished'])],
-  ['offline', new Set(['offline', 'unreachable', 'shutting_down', 'store_unavailable', 'daemon_lost'])],
+  ['offline', new Set(['offline', 'unreachable', 'unavailable', 'shutting_down', 'store_unavailable', 'daemon_lost'])],
   [
     'usage',
     new Set([

@@ -4,7 +4,13 @@ import type { RunFailure } from '../state/run-record.ts';
 /** What a failed run means for the next one. */
 
 const DISK_FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL']);
-const OFFLINE: ReadonlySet<string> = new Set(['offline', 'unreachable', 'shutting_down', 'store_unavailable']);
+const OFFLINE: ReadonlySet<string> = new Set([
+  'offline',
+  'unreachable',
+  'unavailable',
+  'shutting_down',
+  'store_unavailable',
+]);
 
 /** Our own disk is full: said as such, whoever noticed it. A full server says `storage_full`. */
 export function explainFailure(error: unknown): unknown {

@@ -12,6 +12,8 @@ import type { AuthorityPin } from '../state/device.ts';
  * the one in the enrolment string. Nothing is sent on that connection but the question.
  */
 const TIMEOUT_MS = 20_000;
+/** For all of it, however often a byte comes. */
+const WHOLE_MS = 60_000;
 const LONGEST_ANSWER = 64 * 1024;
 
 export async function pinAuthority(enrolment: Enrolment, signal?: AbortSignal): Promise<AuthorityPin> {
@@ -70,7 +72,10 @@ function get(url: string, signal?: AbortSignal): Promise<string> {
       response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
       response.on('error', reject);
     });
-    asked.on('timeout', () => asked.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
+    const tooLate = () => asked.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+    asked.on('timeout', tooLate);
+    const timer = setTimeout(tooLate, WHOLE_MS);
+    asked.on('close', () => clearTimeout(timer));
     asked.on('error', reject);
     asked.end();
   });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { LEAST_PACE } from '@holdfast/protocol/pace.ts';
 import { createBucket } from '../limits/token-bucket.ts';
 import { createTransport } from './transport.ts';
 
@@ -115,6 +116,37 @@ describe('the transport', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal((failure as NodeJS.ErrnoException | undefined)?.code, 'ETIMEDOUT');
+  });
+
+  it('leaves a server that sends a byte of its answer now and then, and says why', async (t) => {
+    const { url, transport } = await serve(t, (_incoming, response) => {
+      response.writeHead(200);
+      response.write('x');
+    });
+    const reply = await transport.send(url, request('GET'));
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const read = reply.arrayBuffer(1e9);
+    t.mock.timers.tick(LEAST_PACE.ms);
+    await assert.rejects(read, { code: 'offline', retryable: true, message: /answers too slowly/ });
+  });
+
+  it('leaves a server that sends a byte of its headers now and then', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let asked = (_socket: Socket): void => {};
+    const socket = new Promise<Socket>((resolve) => {
+      asked = resolve;
+    });
+    const { url, transport } = await serve(t, (incoming) => asked(incoming.socket));
+    const sent = transport.send(url, request('GET'));
+    sent.catch(() => {}); // looked at below
+    const line = await socket;
+    line.write('HTTP/1.1 200 OK\r\nx: ');
+    // Each byte begins the count of an idle line once more
+    for (let at = 0; at < 4; at++) {
+      t.mock.timers.tick(60_000);
+      await new Promise((resolve) => line.write('x', resolve));
+    }
+    await assert.rejects(sent, { code: 'offline', message: /answers too slowly/ });
   });
 
   it('fails when nobody listens', async (t) => {

@@ -4,13 +4,16 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { TransportReply, TransportRequest } from '@holdfast/protocol/client.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { keptToPace } from '@holdfast/protocol/pace.ts';
+import { AgentError } from '../errors.ts';
 import type { Bucket } from '../limits/token-bucket.ts';
 
 /**
  * How the agent's bytes travel: HTTP/1.1 over TLS that trusts one CA, few connections kept open, both directions kept to a rate.
  *
  * A request fails when nothing moves for `IDLE_MS`, never because it takes long: a pack on a slow line takes minutes. While bytes wait to
- * be sent, Node's own count begins once more when it ends, so the wait for each slice is counted here.
+ * be sent, Node's own count begins once more when it ends, so the wait for each slice is counted here. A server that sends a byte now and
+ * then is left too: its head has `HEAD_MS` from the end of the request, what follows a pace to keep (protocol/pace.ts).
  */
 export type TransportOptions = {
   /** PEM. Certificates of any other authority are refused; null trusts what the system trusts. */
@@ -28,6 +31,7 @@ export type AgentTransport = {
 const MOST_CONNECTIONS = 6;
 const CONNECT_MS = 20_000;
 const IDLE_MS = 90_000;
+const HEAD_MS = 2 * IDLE_MS;
 /** Shorter than the server's, so that a request never meets a connection that is just being closed. */
 const KEEP_ALIVE_MS = 4_000;
 const SLICE = 64 * 1024;
@@ -91,10 +95,18 @@ function timeoutError(what: string, ms: number): Error {
 
 function answer(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    request.once('finish', () => {
+      timer = setTimeout(() => request.destroy(tooSlow(request)), HEAD_MS);
+    });
     request.once('response', resolve);
     request.on('error', reject);
+    for (const event of ['response', 'close']) request.once(event, () => clearTimeout(timer));
   });
 }
+
+const tooSlow = ({ host }: ClientRequest): AgentError =>
+  new AgentError('offline', { what: `${host} answers too slowly, less than 500 bytes a second` });
 
 async function writeBody(
   request: ClientRequest,
@@ -148,10 +160,10 @@ function replyOf(
       return Readable.toWeb(message) as ReadableStream<Uint8Array>;
     },
     async arrayBuffer(max) {
-      const chunks: Buffer[] = [];
+      const chunks: Uint8Array[] = [];
       if (Number(message.headers['content-length'] ?? 0) > max) throw tooLong(request, max);
       let length = 0;
-      for await (const chunk of message as AsyncIterable<Buffer>) {
+      for await (const chunk of keptToPace(message, () => message.destroy(tooSlow(request)))) {
         chunks.push(chunk);
         length += chunk.length;
         if (length > max) throw tooLong(request, max);

@@ -1,4 +1,5 @@
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import type { Pace } from '@holdfast/protocol/pace.ts';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
@@ -13,12 +14,12 @@ import { addOctetParser } from './register.ts';
 
 export type Tls = { readonly cert: string; readonly key: string };
 
-/** A slow peer may not hold a connection for ever; an upload in progress is not slow as long as bytes come. */
+/** A slow peer may not hold a connection for ever; what an upload in progress owes is protocol/pace.ts. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 120_000;
 
 /** A Fastify instance as every port of ours uses it: envelope errors, zod schemas, octets, limits. */
-export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound }): FastifyInstance {
+export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound; pace?: Pace }): FastifyInstance {
   const shared = {
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -40,7 +41,7 @@ export function createApp(options: { log: Logger; tls?: Tls; notFound?: NotFound
   app.decorateRequest('principal', null);
   addErrorReplies(app, options.notFound);
   app.server.on('checkExpectation', refuseExpectation);
-  addOctetParser(app);
+  addOctetParser(app, options.pace);
   refuseWhileClosing(app);
   return app;
 }

@@ -234,6 +234,24 @@ describe('whatever is sent, the answer is the envelope with advice that fits', (
   }
 });
 
+test('a stream that falls behind its pace is left, with a code', async () => {
+  const slow = createApp({ log: pino({ level: 'silent' }), pace: { bytes: 1000, ms: 20 } });
+  const authorize = async () => ({ kind: 'nobody' }) as const;
+  let ended: unknown;
+  const read = serve(count, async ({ body }) => {
+    ended = await Array.fromAsync(body).catch((error: unknown) => error);
+    return { bytes: 0 };
+  });
+  registerRoutes(slow, [read], { authorize });
+  await slow.listen({ port: 0, host: '127.0.0.1' });
+  const socket = connect((slow.server.address() as AddressInfo).port, '127.0.0.1');
+  const lines = ['host: x', 'content-type: application/octet-stream', 'content-length: 100000'];
+  socket.write(`${count.method} ${count.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\nab`);
+  assert.match(await text(socket), /^HTTP\/1\.1 503 .*"code":"busy".*"retryable":true/s);
+  assert.ok(ended instanceof Error, 'whoever reads it is told');
+  await slow.close();
+});
+
 test('a body that does not come is not waited for longer than a while', async () => {
   const slow = createApp({ log: pino({ level: 'silent' }) });
   const authorize = async () => ({ kind: 'nobody' }) as const;

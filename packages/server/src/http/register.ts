@@ -11,6 +11,7 @@
 
 import { Readable } from 'node:stream';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
+import { keptToPace, LEAST_PACE, type Pace } from '@holdfast/protocol/pace.ts';
 import {
   type Body,
   isOctets,
@@ -77,7 +78,7 @@ declare module 'fastify' {
 /** JSON bodies are small by nature; whatever is large is octets with a limit of its own. */
 export const JSON_BODY_MAX = 256 * 1024;
 
-/** Whoever sends a small body for longer holds a connection for nothing. Streams are large, and have only their line's pace to keep. */
+/** Whoever sends a small body for longer holds a connection for nothing. Streams are large, and have only a pace to keep (protocol/pace.ts). */
 const BODY_MS = 60_000;
 
 export function registerRoutes(
@@ -152,13 +153,13 @@ function answer(route: Route, result: unknown, reply: FastifyReply): unknown {
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Reads octets for routes that take them whole, and passes them on, counted, for routes that take a stream. */
-export function addOctetParser(app: FastifyInstance): void {
+export function addOctetParser(app: FastifyInstance, pace: Pace = LEAST_PACE): void {
   app.addContentTypeParser('application/octet-stream', async (request: FastifyRequest, payload: Readable) => {
     const body = request.routeOptions.config.route?.body;
     if (!isOctets(body))
       throw new ProtocolError('invalid_request', { message: 'This route takes no octets: send JSON.' });
     const limited = withLimit(payload, body.max);
-    return body.stream ? limited : readAll(limited);
+    return body.stream ? keptToPace(limited, () => refuseSlowBody(request.raw.socket), pace) : readAll(limited);
   });
 }
 
