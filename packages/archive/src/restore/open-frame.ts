@@ -38,9 +38,13 @@ export function openFrame(crypto: Pick<ArchiveCrypto, 'open'>, range: Uint8Array
     return { index, chunk: { kind, id, links: NO_LINKS, plaintext: NOTHING }, written };
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
-    return { index, error: { code: error.code, data: error.data, reason: error.message } };
+    return { index, error: { code: error.code, data: ownData(error.data), reason: error.message } };
   }
 }
+
+/** An id in an error lies in the range, which is given back before the answer leaves, and would travel whole with it. */
+const ownData = (data: ArchiveErrorData): ArchiveErrorData =>
+  data.id === undefined ? data : { ...data, id: new Uint8Array(data.id) };
 
 /** Only such chunks may be read as content of files (format §3.1). */
 export const isContent = (kind: Kind): boolean => kind === KIND.data || kind === KIND.bundle;
