@@ -9,7 +9,7 @@ import { decodeStatement } from '@holdfast/archive/format/statement.ts';
 import { decodeTombstone } from '@holdfast/archive/format/tombstone.ts';
 import { folderPrefix, policyName, tombstoneName } from '@holdfast/archive/store/layout.ts';
 import { lockArchive } from '../index/archives.ts';
-import { forgetObject, noteObject } from '../index/objects.ts';
+import { forgetObject, notedHash, noteIfNew, noteObject } from '../index/objects.ts';
 import { committedSnapshots, findSnapshot, snapshotsInState, updateSnapshot } from '../index/snapshots.ts';
 import { SNAPSHOT_STATE } from '../index/tables.ts';
 import { dropAbandoned, removeSnapshotObjects } from '../ingest/commit-snapshot.ts';
@@ -39,7 +39,7 @@ export async function retain(run: Run, wanted: ArchivePolicy | null): Promise<Re
   const now = point.now();
   const stored = await readPolicy(point.blobs, archive.id);
   const record = nextPolicy(stored, wanted && checkPolicy(wanted, 'policy'), snapshots, now);
-  if (record !== stored) await replacePolicy(run, record);
+  await (record === stored ? notePolicy(run) : replacePolicy(run, record));
   let retired = 0;
   for (const retirement of planArchive(record.inForce, snapshots, now)) {
     if (await retire(run, retirement, now)) retired += 1;
@@ -48,12 +48,20 @@ export async function retain(run: Run, wanted: ArchivePolicy | null): Promise<Re
   return { retired, tombstonesDropped: await dropTombstones(run, now), abandoned };
 }
 
-/** Forgotten before it changes: a run that is cut off in between leaves a policy that verify sees for the first time. */
+/** Forgotten before it changes: a run that is cut off in between leaves a policy that the next one notes. */
 async function replacePolicy({ point, archive, step }: Run, record: PolicyRecord): Promise<void> {
   const name = policyName(archive.id);
   await step((on) => forgetObject(on, archive, name));
   const bytes = await writePolicy(point.blobs, archive.id, record);
   await step((on) => noteObject(on, archive, name, bytes));
+}
+
+/** One that a run wrote which died before it noted it, or that is older than notes. */
+async function notePolicy({ point, archive, step }: Run): Promise<void> {
+  const name = policyName(archive.id);
+  if ((await point.index.read((on) => notedHash(on, archive, name))) !== null) return;
+  const bytes = await readIfThere(point.blobs, name);
+  if (bytes !== null) await step((on) => noteIfNew(on, archive, name, bytes));
 }
 
 async function finishRetiring({ point, archive }: Run): Promise<void> {

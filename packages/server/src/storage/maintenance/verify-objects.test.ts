@@ -202,6 +202,31 @@ describe('verify of what is no pack', () => {
     assert.deepEqual(other.alerts, []);
   });
 
+  test('takes no policy for damaged that was read while a run replaced it which died before it noted the new one', async () => {
+    const rule = (everyMinutes: number) => ({ default: { steps: [{ everyMinutes, untilDays: null }] } });
+    const other = await Site.make({}, async () => rule(2));
+    await other.maintain('retention');
+    const blobs = Object.assign(Object.create(other.blobs), {
+      put: async (...args: Parameters<typeof other.blobs.put>) => {
+        await other.maintain('verify');
+        await other.blobs.put(...args);
+        throw new Error('it dies');
+      },
+    });
+    const dying = new Site({ ...other.point, blobs }, other.archive, async () => rule(1));
+    assert.equal((await dying.maintain('retention')).failed, 1);
+    const name = policyName(other.archive.id);
+    const written = await other.blobs.get(name);
+    for (const job of ['verify', 'retention', 'verify'] as const) {
+      await new Site(other.point, other.archive, async () => rule(1)).maintain(job);
+      await other.maintain('verify');
+      assert.deepEqual(other.alerts, [], job);
+    }
+    await other.blobs.put(name, Buffer.from(Buffer.from(written).toString().replace('1', '3')));
+    await other.maintain('verify');
+    assert.deepEqual(other.alerts, ['objects_damaged'], 'the next run of retention has noted it');
+  });
+
   test('makes no receipt for a snapshot that is retired meanwhile', async () => {
     const other = await Site.make();
     const made = (await other.backUp([[{ id: id('r') }]], id('r'))) as MadeSnapshot;

@@ -77,10 +77,15 @@ async function problemOf(run: Run, { name, object }: Found, noted: string | unde
     throw error;
   }
   if (!MUST_STAY.has(object.kind)) return null;
-  if (noted === undefined) await run.step((on) => noteIfNew(on, archive, name, bytes));
+  if (noted === undefined) await noteFirst(run, object, name, bytes);
   else if (toHex(hashOf(bytes)) !== noted && !(await isJustReplaced(run, name, noted)))
     return 'its bytes are not those that were stored';
   return null;
+}
+
+/** Not a policy: what was read of it may have been replaced since by a run that died before it noted the new one. */
+async function noteFirst({ archive, step }: Run, { kind }: StoredObject, name: string, bytes: Uint8Array): Promise<void> {
+  if (kind !== 'policy') await step((on) => noteIfNew(on, archive, name, bytes));
 }
 
 /** Retention forgets what a policy was before it replaces it. */
