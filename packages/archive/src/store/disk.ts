@@ -210,7 +210,8 @@ async function readRange(
   const wanted = range ?? { offset: 0, length: size };
   checkRange(name, size, wanted);
   signal?.throwIfAborted();
-  const bytes = new Uint8Array(wanted.length);
+  // Zeros would be written first, which takes as long as reading from the page cache; too short a read is refused below
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(wanted.length).buffer);
   const read = await file.read(bytes, wanted.offset);
   checkRange(name, wanted.offset + read, wanted);
   return bytes;

@@ -1,9 +1,11 @@
 // Opens store points: the index of each, and a watch over what is written.
 
+import { availableParallelism } from 'node:os';
 import type { BlobStore } from '@holdfast/archive/store/blob-store.ts';
 import type { DatabaseConfig } from '../config.ts';
 import type { Archive } from './index/archives.ts';
 import { openIndex } from './index/open-index.ts';
+import { checkThreads } from './maintenance/check-threads.ts';
 import type { Ports, StorePoint } from './store-point.ts';
 import { StoreWatch } from './store-watch.ts';
 
@@ -44,6 +46,7 @@ export async function openPoint(
     name,
     blobs: watch.blobs(blobs),
     index: watch.index(await openIndex(index, { hold, onIdleError })),
+    checkThreads: checkThreads(availableParallelism(), process.platform),
     lossFound: (archive) => lossFound(point, archive),
   };
   return { point, watch };

@@ -32,6 +32,8 @@ export type StorePoint = Ports & {
   readonly name: string;
   readonly blobs: BlobStore;
   readonly index: Index;
+  /** How many threads may check packs beside this one; with 0 this one does, one after the other. */
+  readonly checkThreads: number;
   /** Something was lost: whoever maintains the archive looks for the trees above it. */
   readonly lossFound: (archive: Archive) => void;
 };

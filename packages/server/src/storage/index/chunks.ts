@@ -7,16 +7,8 @@ import { toHex } from '@holdfast/archive/format/ids.ts';
 import type { PackedFrame } from '@holdfast/archive/format/pack.ts';
 import { type RawBuilder, sql } from 'kysely';
 import type { On } from './open-index.ts';
-import {
-  idRecords,
-  joinedHex,
-  joinTo,
-  PREFIX_LENGTH,
-  positionOf,
-  prefixOf,
-  prefixRecords,
-  records,
-} from './records.ts';
+import { PREFIX_LENGTH, prefixOf } from './prefix.ts';
+import { idRecords, joinedHex, joinTo, positionOf, prefixRecords, records } from './records.ts';
 import { LOST, PACK_STATE } from './tables.ts';
 
 export type ChunkKey = { readonly prefix: Uint8Array; readonly pack: number };

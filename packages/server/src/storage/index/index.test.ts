@@ -38,10 +38,12 @@ import {
   pageOfTreePacks,
   updatePack,
 } from './packs.ts';
-import { prefixOf } from './records.ts';
+import { placesOf } from './places.ts';
+import { prefixOf } from './prefix.ts';
 import { countOpenBelow, endSession, endSilentSessions, holdSession, requireSession } from './sessions.ts';
 import { type IndexTables, LOST, PACK_STATE } from './tables.ts';
 import { addArchive, addPack, addSession, archiveId, chunkId, frame, ids } from './testing/index-fixture.ts';
+import { countWrongRows } from './wrong-rows.ts';
 
 const code = (wanted: string) => (error: { code?: string }) => error.code === wanted;
 
@@ -293,6 +295,21 @@ onBothDatabases('the index', (fresh) => {
       assert.deepEqual(packs.map((pack) => [pack?.rows, pack?.bytes]), [[0, 0], [numbers.length, bytes]]); // biome-ignore format: as a table
     }));
 
+  test('rows that do not say what the table of their pack says are counted', () =>
+    withIndex(async (index, archive) => {
+      const frames = [frame(1), frame(2), frame(3)];
+      const { number } = await index.write((on) => addPack(on, archive, frames));
+      const wrong = (table: PackedFrame[]) => index.read((on) => countWrongRows(on, archive, number, placesOf(table)));
+      assert.equal(await wrong(frames), 0);
+      assert.equal(await wrong([...frames, frame(4)]), 0, 'a frame may have lost its row');
+      assert.equal(await wrong([...frames, { ...frame(1), offset: 900 }]), 0, 'an id twice in one pack has one row');
+      assert.equal(await wrong([frame(1), { ...frame(2), offset: 900 }, frame(3)]), 1);
+      assert.equal(await wrong([frame(1)]), 2);
+      assert.equal(await wrong([]), 3);
+      await index.write((on) => updatePack(on, archive, number, { rows: 2 }));
+      assert.equal(await wrong(frames), 1, 'the count is wrong');
+    }));
+
   test('an ended session is refused, and an unknown one like it', () =>
     withIndex(async (index, archive) => {
       const session = await addSession(index, archive, 100);
@@ -501,6 +518,7 @@ test('no question about a few ids reads the locations of all', async () => {
     await condemn(on, archive, [key], 2);
     await uncondemn(on, archive, [key.prefix]);
     await rowsOfPack(on, archive, 1, [key.prefix]);
+    await countWrongRows(on, archive, 1, placesOf([frame(1)]));
     await markLost(on, archive, [key], 'damaged', 1);
     await addLossLinks(on, archive, [{ child: key.prefix, parent: key.prefix }]);
     await heal(on, archive, [key.prefix]);

@@ -63,16 +63,35 @@ export const pageOfPacks = ({ db }: On, archive: number, after: number, limit: n
     .execute();
 
 /** Packs that were not read since `before`, those that wait longest first. */
-export const packsToVerify = ({ db }: On, archive: number, before: number): Promise<Pick<Pack, 'number' | 'id'>[]> =>
+export const packsToVerify = (
+  { db }: On,
+  archive: number,
+  before: number,
+): Promise<Pick<Pack, 'number' | 'id' | 'size'>[]> =>
   db
     .selectFrom('packs')
-    .select(['number', 'id'])
+    .select(['number', 'id', 'size'])
     .where('archive', '=', archive)
     .where('verified', '<', before)
     .where('state', 'in', [PACK_STATE.live, PACK_STATE.damaged])
     .orderBy('verified')
     .orderBy('number')
     .execute();
+
+/** These were read whole. */
+export async function markVerified(
+  { db }: On,
+  archive: number,
+  numbers: readonly number[],
+  now: number,
+): Promise<void> {
+  await db
+    .updateTable('packs')
+    .set({ verified: now })
+    .where('archive', '=', archive)
+    .where('number', 'in', numbers)
+    .execute();
+}
 
 /** Numbers of packs that the server itself found damaged or gone. */
 export async function packsInRuins({ db }: On, archive: number): Promise<number[]> {

@@ -3,6 +3,7 @@
 
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { type RawBuilder, sql } from 'kysely';
+import { PREFIX_LENGTH, prefixOf } from './prefix.ts';
 import type { IndexTables, Kind } from './tables.ts';
 
 /** The column's value in a record: bytes as hex, or a whole number. */
@@ -28,10 +29,7 @@ function field(kind: Kind, type: Column[1], position: number): RawBuilder<unknow
 /** `ord` counts from 0 on SQLite, from 1 on PostgreSQL. */
 export const positionOf = (kind: Kind, ord: number): number => (kind === 'sqlite' ? ord : ord - 1);
 
-export const PREFIX_LENGTH = 16;
 const ID_LENGTH = 32;
-
-export const prefixOf = (id: Uint8Array): Uint8Array => id.subarray(0, PREFIX_LENGTH);
 
 /** The prefixes of `n * 32` bytes of ids as records of one column. */
 export function idRecords(ids: Uint8Array): string {

@@ -17,7 +17,7 @@ import { type Archive, lockArchive } from '../index/archives.ts';
 import { uncondemn } from '../index/chunks.ts';
 import { forgetObject, hashOf, notedHash, noteObject } from '../index/objects.ts';
 import type { On } from '../index/open-index.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { endSession, findOpenSession, holdSession, requireSession } from '../index/sessions.ts';
 import {
   abandonedSnapshots,

@@ -13,7 +13,7 @@ import { raiseEpoch } from '../index/archives.ts';
 import { condemn } from '../index/chunks.ts';
 import { markLost } from '../index/lost.ts';
 import { findPack, updatePack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { endSilentSessions } from '../index/sessions.ts';
 import { findSnapshot } from '../index/snapshots.ts';
 import { PACK_STATE, SNAPSHOT_STATE } from '../index/tables.ts';

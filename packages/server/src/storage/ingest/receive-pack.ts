@@ -30,7 +30,7 @@ import {
   type Pack,
   updatePack,
 } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { holdSession, renewSession, requireSession, type Session } from '../index/sessions.ts';
 import { PACK_STATE } from '../index/tables.ts';
 import { RENEW_EVERY_MS } from '../limits.ts';

@@ -17,7 +17,7 @@ import { contentOf, distinctFrames, elsewhere, goodFlags, insertChunks } from '.
 import { addLossLinks, addLost, heal, type LossLink } from '../index/lost.ts';
 import type { On } from '../index/open-index.ts';
 import { holdPack, insertPack, isAnnounced, updatePack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { findSnapshot, insertSnapshot } from '../index/snapshots.ts';
 import { PACK_STATE, SNAPSHOT_STATE } from '../index/tables.ts';
 import { removeSnapshotObjects, rowOf } from '../ingest/commit-snapshot.ts';

@@ -15,7 +15,7 @@ import { rowsOfPack } from '../index/chunks.ts';
 import { type Move, moveChunks } from '../index/moves.ts';
 import type { On } from '../index/open-index.ts';
 import { findPack, holdPack, insertPack, type Pack, pageOfPacks, updatePack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { PACK_STATE } from '../index/tables.ts';
 import { COMPACT_DEAD_SHARE, COMPACT_SMALL_BYTES, COMPACT_SMALL_COUNT } from '../limits.ts';
 import { isMissing, newSha256 } from '../pack-tables.ts';

@@ -11,7 +11,7 @@ import { ID_LENGTH, toHex } from '@holdfast/archive/format/ids.ts';
 import { IdSet } from '../id-set.ts';
 import { START, sift } from '../index/chunks.ts';
 import type { Pack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import type { Run } from './run.ts';
 import type { TreeTable, TreeTables } from './tree-tables.ts';
 

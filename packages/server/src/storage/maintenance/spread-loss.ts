@@ -21,7 +21,7 @@ import {
 } from '../index/lost.ts';
 import type { On } from '../index/open-index.ts';
 import type { Pack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { committedSnapshots, type Snapshot } from '../index/snapshots.ts';
 import type { Run } from './run.ts';
 import { TreeTables } from './tree-tables.ts';

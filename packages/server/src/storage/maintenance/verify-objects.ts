@@ -67,8 +67,7 @@ async function* smallObjects({ point, archive, signal }: Run): AsyncGenerator<Fo
 
 /** Why it is damaged, or null. An object that is seen for the first time is noted when it is sound as far as can be told. */
 async function problemOf(run: Run, { name, object }: Found, noted: string | undefined): Promise<string | null> {
-  const { point, archive } = run;
-  const bytes = await readIfThere(point.blobs, name);
+  const bytes = await readIfThere(run.point.blobs, name);
   if (bytes === null) return null; // retired while it was looked at
   try {
     await judge(run, object, bytes);
@@ -84,7 +83,12 @@ async function problemOf(run: Run, { name, object }: Found, noted: string | unde
 }
 
 /** Not a policy: what was read of it may have been replaced since by a run that died before it noted the new one. */
-async function noteFirst({ archive, step }: Run, { kind }: StoredObject, name: string, bytes: Uint8Array): Promise<void> {
+async function noteFirst(
+  { archive, step }: Run,
+  { kind }: StoredObject,
+  name: string,
+  bytes: Uint8Array,
+): Promise<void> {
   if (kind !== 'policy') await step((on) => noteIfNew(on, archive, name, bytes));
 }
 

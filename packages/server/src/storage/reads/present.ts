@@ -9,7 +9,7 @@ import { type Archive, findArchive } from '../index/archives.ts';
 import { countChunks, presentFlags, presentPage } from '../index/chunks.ts';
 import { type Pack, pageOfPacks } from '../index/packs.ts';
 import { readPoint } from '../index/point.ts';
-import { PREFIX_LENGTH } from '../index/records.ts';
+import { PREFIX_LENGTH } from '../index/prefix.ts';
 import { requireSession, type Session } from '../index/sessions.ts';
 import { IDS_PER_QUERY } from '../limits.ts';
 import { readTable } from '../pack-tables.ts';

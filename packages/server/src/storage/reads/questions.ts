@@ -4,7 +4,7 @@ import { ID_LENGTH } from '@holdfast/archive/format/ids.ts';
 import { lockArchive } from '../index/archives.ts';
 import { type ChunkKey, type FoundLocation, locateChunks, presentFlags } from '../index/chunks.ts';
 import { markLost } from '../index/lost.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { holdSession } from '../index/sessions.ts';
 import { LOST } from '../index/tables.ts';
 import { IDS_PER_QUERY } from '../limits.ts';

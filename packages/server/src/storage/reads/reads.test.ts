@@ -5,7 +5,7 @@ import { decodePresent } from '@holdfast/protocol/storage-wire.ts';
 import { countLoss, raiseEpoch } from '../index/archives.ts';
 import { condemn } from '../index/chunks.ts';
 import { findPack, updatePack } from '../index/packs.ts';
-import { prefixOf } from '../index/records.ts';
+import { prefixOf } from '../index/prefix.ts';
 import { LOST, PACK_STATE } from '../index/tables.ts';
 import { Device } from '../testing/device.ts';
 import { id, makePack } from '../testing/made.ts';

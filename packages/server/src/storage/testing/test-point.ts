@@ -92,6 +92,7 @@ export async function testPoint(
     name: 'test',
     blobs: given.blobs ?? new MemoryStore({ now: () => clock.now }),
     index: given.index ?? (await memoryIndex()),
+    checkThreads: 0,
     lossFound: (archive) => void losses.push(archive),
     clock,
     losses,
