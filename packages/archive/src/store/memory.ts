@@ -57,7 +57,7 @@ export class MemoryStore implements BlobStore {
   async writer(): Promise<BlobWriter> {
     const chunks: Uint8Array[] = [];
     return {
-      write: async (chunk) => void chunks.push(chunk.slice()),
+      write: async (chunk) => void chunks.push(Uint8Array.from(chunk)),
       commit: (name, options) => this.put(name, chunks, options),
       abort: async () => void chunks.splice(0),
     };
