@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { ArchiveEndpoint, ArchiveSession } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
@@ -40,6 +41,8 @@ const endless: Answer = (response) => {
 
 const deep = (bytes: number) => Buffer.alloc(bytes, '[');
 
+const ZEROS_UNDER_GZIP = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+
 /** Whatever was asked. */
 const LIES: Readonly<Record<string, Answer>> = {
   'nothing, and no such status': (response) => response.writeHead(299).end(),
@@ -66,6 +69,11 @@ const LIES: Readonly<Record<string, Answer>> = {
   'no HTTP': (response) => {
     response.socket?.end('220 mail.example.org ESMTP\r\n');
   },
+  'lists in lists, as CBOR': octets(Buffer.alloc(300_001, 0x81)),
+  'a list of billions, as CBOR': octets(Buffer.from('9affffffff', 'hex')),
+  'zeros under zstd': octets(zstdCompressSync(Buffer.alloc(64 * 1024 * 1024))),
+  'zeros under gzip, which says so': (response) =>
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(ZEROS_UNDER_GZIP),
   'a byte more than an answer has': octets(Buffer.alloc(4)),
   'lengths that lie': octets(Buffer.from('ffff00ffffffffffffffff', 'hex')),
 };

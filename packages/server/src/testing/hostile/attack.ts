@@ -19,7 +19,7 @@ import { archiveWorld } from '../archive-world.ts';
 import { startTestServer, type TestDevice, type TestServer, type TestServerOptions } from '../test-server.ts';
 import type { Draw } from './draw.ts';
 import { type Answer, codeOf, exchange, type Port, problemOf } from './exchange.ts';
-import { type Body, type Parts, WAYS, type WireRequest } from './mutate.ts';
+import { type Body, type Parts, WAYS, type Way, type WireRequest } from './mutate.ts';
 import { sampleOf } from './sample.ts';
 import { differences, type Stored, storedFiles, storedRows } from './stored.ts';
 
@@ -81,9 +81,17 @@ export class Attack {
 
   /** One request against `route`; what is wrong with how it ended. */
   async once(route: Route, way: string): Promise<Finding | null> {
-    const caller = this.draw.pick(CALLERS);
+    return this.send(route, this.draw.pick(CALLERS), way, WAYS[way] as Way);
+  }
+
+  /** As `once`, from somebody who may call the route. */
+  async allowed(route: Route, name: string, way: Way): Promise<Finding | null> {
+    return this.send(route, 'allowed', name, way);
+  }
+
+  private async send(route: Route, caller: Caller, way: string, make: Way): Promise<Finding | null> {
     const parts = await this.partsFor(route, caller);
-    const request = (WAYS[way] as (typeof WAYS)[string])(parts, this.draw);
+    const request = make(parts, this.draw);
     const ended = await exchange(this.portFor(route), request);
     const answer = ended === 'hang' ? null : ended;
     if (answer !== null) this.statuses.set(answer.status, (this.statuses.get(answer.status) ?? 0) + 1);

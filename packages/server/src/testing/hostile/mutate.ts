@@ -1,5 +1,6 @@
 // What a hostile caller makes of a valid request. Pure: the request goes in with its parts, bytes for the wire come out.
 
+import { BOMBS } from './bombs.ts';
 import type { Draw } from './draw.ts';
 
 export type Parts = {
@@ -152,7 +153,7 @@ const METHODS = [
 ];
 
 /** Ways to be hostile; each is drawn as often as the others. */
-type Way = (parts: Parts, draw: Draw) => WireRequest;
+export type Way = (parts: Parts, draw: Draw) => WireRequest;
 
 export const WAYS: Readonly<Record<string, Way>> = {
   'as it is': (parts) => asWire(parts),
@@ -163,6 +164,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
     return asWire({ ...parts, body: { kind: 'json', value: withOddText(body.value, draw) } });
   },
   'another body': (parts, draw) => asWire({ ...parts, body: { kind: 'octets', bytes: someBytes(parts, draw) } }),
+  'a bomb': (parts, draw) => asWire(withBomb(parts, draw.pick(Object.keys(BOMBS)))),
   'a parameter': (parts, draw) => asWire(withParam(parts, draw)),
   'a query': (parts, draw) => asWire(parts, { query: draw.pick(QUERIES) }),
   'a header': (parts, draw) => asWire({ ...parts, headers: withHeader(parts.headers, draw.pick(HEADERS)) }),
@@ -209,6 +211,13 @@ export const WAYS: Readonly<Record<string, Way>> = {
     ),
   }),
 };
+
+/** One of `BOMBS`; what is compressed says so, too. */
+export function withBomb(parts: Parts, name: string): Parts {
+  const encoding = /under (\w+)$/.exec(name)?.[1];
+  const headers = encoding === undefined ? parts.headers : withHeader(parts.headers, ['content-encoding', encoding]);
+  return { ...parts, headers, body: { kind: 'octets', bytes: BOMBS[name] as Uint8Array } };
+}
 
 function chunk(bytes: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
