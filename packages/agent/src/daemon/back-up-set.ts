@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type BackupEvent, type BackupResult, backup } from '@holdfast/archive/backup/backup.ts';
+import type { Workers } from '@holdfast/archive/backup/kept-workers.ts';
 import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { openKeyedArchive } from '../archive/remote-archive.ts';
@@ -39,6 +40,8 @@ export type SetRun = {
   /** Share of a core for each thread; asked again while the run lasts, since people come and go. */
   readonly cpu: () => number;
   readonly workers: number | null;
+  /** Threads of the run before; a run starts its own unless told. */
+  readonly threads?: Workers;
   readonly now: () => number;
   readonly fillRandom: FillRandom;
   /** A line for the person who watches, or for the log. */
@@ -105,7 +108,7 @@ async function openWay(run: SetRun): Promise<ServerWay> {
 }
 
 async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promise<BackupResult> {
-  const { home, config, device, set, walk, changed, cpu, workers, now, onEvent, signal } = run;
+  const { home, config, device, set, walk, changed, cpu, workers, threads, now, onEvent, signal } = run;
   const { endpoint, keys } = await openKeyedArchive({ ...way, home, device, destination, signal });
   const { deletedDays } = set.retention;
   return backup({
@@ -129,6 +132,7 @@ async function backUpTo(run: SetRun, way: ServerWay, destination: string): Promi
     onEvent,
     signal,
     ...(workers !== null && { workers }),
+    ...(threads && { threads }),
     ...(walk === 'changed' && { hint: { changedDirectories: changed } }),
   });
 }

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { startTestServer, type TestServer } from '@holdfast/server/testing/test-server.ts';
 import { programOf } from '../os-service/install.ts';
 import { serviceFile } from '../os-service/service-file.ts';
@@ -15,11 +16,14 @@ import { temporary } from '../testing/temporary.ts';
 import { callDaemon } from './control.ts';
 import { runDaemon } from './daemon.ts';
 import type { DaemonEvent } from './daemon-event.ts';
+import type { RunReport } from './run-report.ts';
 import type { Status } from './status.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const ZONE = 'Europe/Berlin';
+/** A worker's number when it lives no more. */
+const ENDED = -1;
 
 /** A clock of the test's own; whoever sleeps on it moves it on. */
 function fakeClock(start: string) {
@@ -180,6 +184,37 @@ describe('the service', () => {
     assert.equal((await world.next('done')).report.kind, 'committed');
     await device.json('restore', device.path('letter.txt'), '--to', 'restored');
     assert.equal(readFileSync(join(device.shell.cwd, 'restored/letter.txt'), 'utf8'), 'Dear Carol');
+  });
+
+  it('backs up again with the threads that it has, and ends them when it stops', async (t) => {
+    const { clock, device } = await enrolled(t);
+    const started: Worker[] = [];
+    const note = (worker: Worker) => void started.push(worker);
+    process.on('worker', note);
+    t.after(() => process.off('worker', note));
+    const world = await serving(t, device, clock);
+    await settled(world);
+    const before = [...started];
+    assert.equal(before.length > 0, true);
+    for (const content of ['Dear Alice', 'Dear Carol']) {
+      device.write('letter.txt', content);
+      const request = {
+        do: 'backup',
+        sets: (await world.status()).sets.map(({ id }) => id),
+        allFolders: true,
+      } as const;
+      const { result } = (await callDaemon(world.home, { ...request, gentle: false }))!;
+      assert.deepEqual(
+        (result as RunReport[]).map(({ kind }) => kind),
+        ['committed'],
+      );
+    }
+    assert.deepEqual(started, before);
+    await world.stop();
+    assert.deepEqual(
+      started.filter(({ threadId }) => threadId !== ENDED),
+      [],
+    );
   });
 
   it('rests while nothing changes, walks everything at three, and makes good what it slept through', async (t) => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { KeptWorkers } from '@holdfast/archive/backup/kept-workers.ts';
 import type { Config } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { FillRandom } from '../keys/device-keys.ts';
@@ -40,6 +41,9 @@ export type DaemonOptions = {
   readonly signal: AbortSignal;
 };
 
+/** Longer than people wait between two versions that they ask for; in between it is not worth the memory. */
+const THREADS_KEPT_MS = 5 * 60_000;
+
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { home, time, onEvent } = options;
   const lock = tryLock(join(home.locks, 'service'));
@@ -49,7 +53,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     now: time.now,
     onEvent: (event) => loop.onWatch(event),
   });
-  const loop: Loop = new Loop({ ...options, watcher, link: createServerLink(options) });
+  const threads = new KeptWorkers({ idleMs: THREADS_KEPT_MS });
+  const loop: Loop = new Loop({ ...options, watcher, threads, link: createServerLink(options) });
   try {
     sweep(home);
     const control = await serveControl(home, loop.handlers());
@@ -61,7 +66,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       onEvent({ kind: 'stopped' });
     }
   } finally {
-    await watcher.close();
+    await Promise.all([watcher.close(), threads.close()]);
     lock.release();
   }
 }

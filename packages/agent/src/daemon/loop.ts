@@ -1,3 +1,4 @@
+import { returnFreeMemory } from '@holdfast/archive/system/native.ts';
 import { AgentError, codeOf } from '../errors.ts';
 import { isBelowFloor } from '../present/battery.ts';
 import type { BackupSet } from '../sets/backup-set.ts';
@@ -195,6 +196,7 @@ export class Loop {
         onEvent({ kind: 'failed', set: set.name, code, message });
       }
     }
+    returnFreeMemory(); // nothing waits for it: whoever asked has the answer
     this.publish();
     await this.tellServer();
   }

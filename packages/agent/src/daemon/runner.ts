@@ -1,3 +1,4 @@
+import type { Workers } from '@holdfast/archive/backup/kept-workers.ts';
 import type { Config } from '../config.ts';
 import { AgentError, codeOf } from '../errors.ts';
 import type { FillRandom } from '../keys/device-keys.ts';
@@ -26,6 +27,8 @@ export type RunnerOptions = {
   readonly fillRandom: FillRandom;
   readonly watcher: Watcher;
   readonly link: ServerLink;
+  /** Of all runs, one after the other. */
+  readonly threads: Workers;
   readonly onEvent: (event: DaemonEvent) => void;
 };
 
@@ -78,7 +81,7 @@ export class Runner {
 
   private async backUp(request: RunRequest, walk: Walk, changed: readonly Buffer[]): Promise<RunReport[]> {
     const { set, cpu, signal } = request;
-    const { home, config, time, link, fillRandom, onEvent } = this.options;
+    const { home, config, time, link, threads, fillRandom, onEvent } = this.options;
     const device = enrolled(readDevice(home));
     if (device === null) throw new AgentError('not_enrolled');
     const observer = observeRun(
@@ -88,7 +91,7 @@ export class Runner {
     );
     const open = () => link.open(device, signal);
     const { workers } = valuesOf(readSettings(home));
-    const run = { home, config, device, open, set, walk, changed, cpu, workers, fillRandom, signal };
+    const run = { home, config, device, open, set, walk, changed, cpu, workers, threads, fillRandom, signal };
     const reports = observer.report(await backUpSet({ ...run, ...observer, now: time.now }));
     for (const report of reports) onEvent({ kind: 'done', report });
     if (request.because === 'daily' || request.because === 'first') await this.watchHistory(request, device);

@@ -11,6 +11,7 @@
  * ```
  * A file of 128 KiB or more is cut as it is read and has nothing to decide: equal content gives equal chunks.
  */
+import { release } from '../crypto-node/release.ts';
 import { KIND } from '../format/kinds.ts';
 import { type Segment, SMALL_FILE } from '../format/tree.ts';
 import { TYPE } from '../source/rows.ts';
@@ -57,6 +58,7 @@ export class JobRunner {
       source.close();
       this.tools.pace();
     }
+    release(this.buffer); // the thread may rest for long
   }
 
   private runJob(job: number): Buffer {

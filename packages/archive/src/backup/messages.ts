@@ -5,10 +5,12 @@ import type { SourceModule, SourceOptions } from '../source/source.ts';
 import type { FilledPack, LoosePack } from './pack-filler.ts';
 import type { PlanMemory } from './shared.ts';
 
-/** Given to a worker at its start. */
-export type WorkerData = {
+/** Given to a worker at its start, for all runs that it serves. */
+export type WorkerData = { readonly sourceModule: SourceModule | null };
+
+/** What belongs to one run. */
+export type RunData = {
   readonly keys: ArchiveKeys;
-  readonly sourceModule: SourceModule | null;
   readonly sourceOptions: SourceOptions;
   readonly fingerprints: SharedArrayBuffer;
   /** See `CpuShare`. */
@@ -16,6 +18,9 @@ export type WorkerData = {
 };
 
 export type ToWorker =
+  | { readonly kind: 'begin'; readonly run: RunData }
+  /** Nothing of the run is kept. */
+  | { readonly kind: 'end' }
   /** Directories to be looked at: sized paths, one after the other. */
   | { readonly kind: 'walk'; readonly count: number; readonly paths: Uint8Array }
   | {

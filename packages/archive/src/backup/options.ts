@@ -5,6 +5,7 @@ import type { ArchiveKeys } from '../format/keys.ts';
 import type { SignMessage } from '../keys/snapshot.ts';
 import type { Exclusions, SourceModule } from '../source/source.ts';
 import type { Totals } from './cache.ts';
+import type { Workers } from './kept-workers.ts';
 import type { CutLimits } from './tree-chunks.ts';
 
 export type BackupOptions = {
@@ -27,6 +28,8 @@ export type BackupOptions = {
   readonly cacheDir: string | null;
   /** Threads; one per core unless told. */
   readonly workers?: number;
+  /** Where they come from; each run starts and ends its own unless told. */
+  readonly threads?: Workers;
   /** ms since 1970 */
   readonly now: () => number;
   readonly limits?: {

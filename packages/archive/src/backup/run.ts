@@ -19,11 +19,12 @@ import { FingerprintTable } from './fingerprint-table.ts';
 import { findHeirs, handDown } from './hand-down.ts';
 import { HardLinks } from './hard-links.ts';
 import { walkHinted } from './hinted.ts';
+import { NEW_WORKERS, type Workers } from './kept-workers.ts';
 import type { Node } from './node.ts';
 import type { BackupEvent, BackupOptions, BackupResult, BackupStats } from './options.ts';
 import { CpuShare } from './pacing.ts';
 import { PartialCommits } from './partial.ts';
-import { WorkerPool } from './pool.ts';
+import type { WorkerPool } from './pool.ts';
 import { Progress } from './progress.ts';
 import { recoverCache } from './recover.ts';
 import { Round } from './round.ts';
@@ -54,6 +55,7 @@ export class Run {
   private readonly sourceOptions: SourceOptions;
   private readonly cache: Cache;
   private readonly destination: Destination;
+  private readonly threads: Workers;
   private readonly pool: WorkerPool;
   private readonly skips = new Map<string, Skip>();
   private readonly progress: Progress;
@@ -87,9 +89,10 @@ export class Run {
     this.progress = new Progress((event) => this.emit(event));
     this.share.set(cpuOf(options));
     this.fingerprints = fingerprintsOf(this.cache);
-    this.pool = new WorkerPool(options.workers ?? availableParallelism(), {
+    this.threads = options.threads ?? NEW_WORKERS;
+    this.pool = this.threads.take(options.workers ?? availableParallelism(), options.source ?? null);
+    this.pool.begin({
       keys: options.keys,
-      sourceModule: options.source ?? null,
       sourceOptions: this.sourceOptions,
       fingerprints: this.fingerprints.memory,
       share: this.share.memory,
@@ -112,7 +115,7 @@ export class Run {
     this.round?.stop();
     this.progress.close();
     clearInterval(this.sharing);
-    await this.pool.close();
+    await this.threads.giveBack(this.pool);
     this.cache.close();
     await this.destination.close();
   }

@@ -1,8 +1,12 @@
-/** The thread that walks, reads, cuts, seals and packs. Entry file: it is started with WorkerData and answers ToWorker. */
+/**
+ * The thread that walks, reads, cuts, seals and packs, for one run after the other. Entry file: it is started with WorkerData and
+ * answers ToWorker.
+ */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { createCut } from '../chunk/fastcdc.ts';
+import { type Cut, createCut } from '../chunk/fastcdc.ts';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import { ArchiveError } from '../errors.ts';
+import type { ArchiveCrypto } from '../format/archive-crypto.ts';
 import { codeOf, createSource, isGone } from '../source/node-source.ts';
 import { pathHash } from '../source/rows.ts';
 import type { FileSource, SourceOptions } from '../source/source.ts';
@@ -11,7 +15,7 @@ import { ClaimTable } from './claim-table.ts';
 import { FileTable } from './file-table.ts';
 import { FingerprintTable } from './fingerprint-table.ts';
 import { JobRunner } from './job-runner.ts';
-import type { FromWorker, PortableError, ToWorker, WorkerData } from './messages.ts';
+import type { FromWorker, PortableError, RunData, ToWorker, WorkerData } from './messages.ts';
 import { CpuShare, createPace } from './pacing.ts';
 import { PackFiller } from './pack-filler.ts';
 import { Controls, Plan, Stopped } from './shared.ts';
@@ -19,33 +23,58 @@ import { writeFailure, writeListing } from './walk-report.ts';
 
 if (parentPort === null) throw new Error('worker.ts runs in a worker thread only.');
 const inbox = parentPort;
-const data = workerData as WorkerData;
-const crypto = createArchiveCrypto(data.keys);
-const gear = crypto.gear();
-const cutData = createCut(gear, data.keys.dataParams);
-const cutBundle = createCut(gear, data.keys.bundleParams);
-const fingerprints = new FingerprintTable(data.fingerprints);
-let source: FileSource;
+const { sourceModule } = workerData as WorkerData;
 
-async function loadSource(): Promise<FileSource> {
-  if (data.sourceModule === null) return createSource(data.sourceOptions);
-  const module = (await import(data.sourceModule.module)) as { createSource(options: SourceOptions): FileSource };
-  return module.createSource({ ...data.sourceOptions, data: data.sourceModule.data });
+/** What a run works with. */
+type Tools = {
+  readonly crypto: ArchiveCrypto;
+  readonly archiveId: Uint8Array;
+  readonly cutData: Cut;
+  readonly cutBundle: Cut;
+  readonly dataMax: number;
+  readonly fingerprints: FingerprintTable;
+  readonly source: FileSource;
+  /** Of the processor, as it is allowed now. */
+  readonly share: () => number;
+};
+let tools: Tools | null = null;
+
+type OpenSource = (options: SourceOptions) => FileSource;
+
+async function loadSource(): Promise<OpenSource> {
+  if (sourceModule === null) return createSource;
+  const { module, data } = sourceModule;
+  const loaded = (await import(module)) as { createSource: OpenSource };
+  return (options) => loaded.createSource({ ...options, data });
+}
+
+function toolsOf({ keys, sourceOptions, fingerprints, share }: RunData, openSource: OpenSource): Tools {
+  const crypto = createArchiveCrypto(keys);
+  const gear = crypto.gear();
+  const allowed = new CpuShare(share);
+  return {
+    crypto,
+    archiveId: keys.archiveId,
+    cutData: createCut(gear, keys.dataParams),
+    cutBundle: createCut(gear, keys.bundleParams),
+    dataMax: keys.dataParams.max,
+    fingerprints: new FingerprintTable(fingerprints),
+    source: openSource(sourceOptions),
+    share: () => allowed.get(),
+  };
 }
 
 function post(message: FromWorker, transfer: ArrayBufferLike[] = []): void {
   inbox.postMessage(message, transfer as ArrayBuffer[]);
 }
 
-const share = new CpuShare(data.share);
-const allowed = (): number => share.get();
 const never = new Int32Array(new SharedArrayBuffer(4));
 const rest = (ms: number) => void Atomics.wait(never, 0, 0, ms);
 
-function walk(paths: Buffer, count: number): void {
+function walk({ source, fingerprints, share }: Tools, paths: Buffer, count: number): void {
   const reader = new ByteReader(paths);
   const writer = new ByteWriter(1 << 16);
-  const pace = createPace(allowed, rest, () => performance.now());
+  const pace = createPace(share, rest, () => performance.now());
   for (let i = 0; i < count; i++) {
     const path = Buffer.from(reader.sized());
     try {
@@ -74,11 +103,12 @@ function takeMemory(): ArrayBuffer | null {
   return spare.pop() ?? null;
 }
 
-function runJobs(message: ToWorker & { kind: 'jobs' }): void {
+function runJobs(run: Tools, message: ToWorker & { kind: 'jobs' }): void {
+  const { crypto, archiveId, cutData, cutBundle, dataMax, source, share } = run;
   const controls = new Controls(message.controls);
   const packs = new PackFiller(
     crypto,
-    data.keys.archiveId,
+    archiveId,
     new ClaimTable(message.claims),
     controls,
     (pack, bound) => post({ kind: 'pack', pack, bound }, [pack.bytes.buffer]),
@@ -91,11 +121,11 @@ function runJobs(message: ToWorker & { kind: 'jobs' }): void {
     controls,
     cutData,
     cutBundle,
-    dataMax: data.keys.dataParams.max,
+    dataMax,
     files: new FileTable(message.files),
     plan: new Plan(message.plan),
     pace: createPace(
-      allowed,
+      share,
       (ms) => controls.pause(ms),
       () => performance.now(),
     ),
@@ -112,20 +142,44 @@ function portable(error: unknown): Error | PortableError {
   return { code: error.code, data: error.data, reason: error.message };
 }
 
-function answer(message: ToWorker): void {
-  try {
-    if (message.kind === 'memory') spare.push(message.memory);
-    else if (message.kind === 'walk') walk(asBuffer(message.paths), message.count);
-    else runJobs(message);
-  } catch (error) {
-    post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error: portable(error) });
+function answer(message: ToWorker, openSource: OpenSource): void {
+  switch (message.kind) {
+    case 'begin':
+      tools = toolsOf(message.run, openSource);
+      return;
+    case 'end':
+      tools = null;
+      spare.length = 0;
+      return;
+    case 'memory':
+      spare.push(message.memory);
+      return;
+    case 'walk':
+      walk(begun(), asBuffer(message.paths), message.count);
+      return;
+    case 'jobs':
+      runJobs(begun(), message);
+      return;
+    default:
+      message satisfies never;
   }
+}
+
+function begun(): Tools {
+  if (tools === null) throw new Error('No run has begun.');
+  return tools;
 }
 
 /** A function, since the top of a bundled file cannot wait. Messages do, until somebody listens. */
 async function begin(): Promise<void> {
-  source = await loadSource();
-  inbox.on('message', answer);
+  const openSource = await loadSource();
+  inbox.on('message', (message: ToWorker) => {
+    try {
+      answer(message, openSource);
+    } catch (error) {
+      post(error instanceof Stopped ? { kind: 'stopped' } : { kind: 'failed', error: portable(error) });
+    }
+  });
 }
 
 void begin();

@@ -70,6 +70,7 @@ function signatures(darwin: boolean): { readonly [name: string]: string } {
     listHeld: 'int64_t listxattr(void *path, void *list, uint64_t size)',
     getHeld: 'int64_t getxattr(void *path, void *name, void *value, uint64_t size)',
     setHeld: 'int setxattr(void *path, void *name, void *value, uint64_t size, int flags)',
+    trim: 'int malloc_trim(uint64_t keep)', // glibc only
     remove: xattr('int lremovexattr(void *path, void *name)', 'int removexattr(void *path, void *name, int options)'),
   };
 }
@@ -120,6 +121,15 @@ export function call(name: string): Call {
     calls.set(name, found);
   }
   return found;
+}
+
+/** `null` where the library lacks it. */
+export function callIfThere(name: string): Call | null {
+  try {
+    return call(name);
+  } catch {
+    return null; // binding fails for that reason alone
+  }
 }
 
 export function terminated(bytes: Uint8Array, into: Buffer): Buffer {

@@ -29,6 +29,7 @@ import {
   openAt,
   removeXattr,
   renameAt,
+  returnFreeMemory,
   setTimes,
   setTimesFd,
   setXattr,
@@ -222,5 +223,10 @@ describe('native calls', { skip: !nativeAvailable && 'this platform has none' },
       assert.deepEqual(extents(fd, 0), []);
       closeSync(fd);
     });
+  });
+
+  it('gives freed memory back where the library can', () => {
+    const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
+    assert.equal(returnFreeMemory(), isGlibc ? 'done' : 'unsupported');
   });
 });

@@ -9,6 +9,7 @@
 import {
   bind,
   call,
+  callIfThere,
   type Done,
   done,
   isUnsupported,
@@ -282,4 +283,15 @@ export function renameAt(directory: number, from: Uint8Array, to: Uint8Array, re
   if (error.code === 'EEXIST' && !replace) return 'exists';
   if (isUnsupported(error) || (error.code === 'EINVAL' && !replace)) return 'unsupported';
   throw error;
+}
+
+/**
+ * Gives pages that were freed back to the system. Each thread's memory has its own free list in glibc, which keeps what was free at the
+ * end of a large piece of work for ever. Other libraries do it by themselves, or have no such call.
+ */
+export function returnFreeMemory(): 'done' | 'unsupported' {
+  const trim = platform ? callIfThere('trim') : null;
+  if (trim === null) return 'unsupported';
+  trim(0);
+  return 'done';
 }
