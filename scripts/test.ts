@@ -24,7 +24,7 @@ const OWN_PROCESS = [
 const LONGEST = ['packages/server/src/storage', 'packages/agent', 'packages/archive'];
 /** Where Node keeps what it compiled: the tests start the programs hundreds of times, each of them all of its TypeScript. */
 const CODE_CACHE = resolve('node_modules/.cache/holdfast-code');
-const WITHOUT_HOOKS = resolve('scripts/no-async-hooks.ts');
+const UNTRACKED = resolve('scripts/promises-untracked.ts');
 /** A file that takes longer hangs. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
 
@@ -76,7 +76,7 @@ function runTests(): number {
     const concurrency = 1 + Math.min(4, availableParallelism());
     return node([
       '--require',
-      WITHOUT_HOOKS,
+      UNTRACKED,
       '--test',
       `--test-concurrency=${concurrency}`,
       `--test-timeout=${FILE_TIMEOUT_MS}`,
