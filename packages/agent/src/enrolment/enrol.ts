@@ -79,8 +79,8 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
     const endpoint = connection.endpoint(archive, null);
     await joinArchive({ home, device, endpoint, identity, madeAt, now: time.now, signal });
     const enrolled = { ...device, archive: pinOf(archive, identity) };
-    writeDevice(home, enrolled);
     dropIdentity(home, 'identity-next');
+    writeDevice(home, enrolled); // last: as long as it is not there the same command goes on
     return { device: enrolled, context, connection };
   } catch (error) {
     connection.close();
