@@ -12,6 +12,8 @@ export const CODES = {
   migration_failed: 'The database is as it was before; the cause says which step failed.',
   kit_missing:
     'Run "holdfast-server kit new" on a terminal and keep the words it shows; without a kit there are no dumps.',
+  kit_confirmed:
+    'There is a kit whose words somebody has proved to keep. If they are lost, or the kit is, "kit new --replace" makes another one; dumps made until then still need the old one.',
   kit_wrong_words: 'The words do not open this kit; check their spelling and order.',
   kit_damaged: 'The file is not a whole recovery kit; use another copy.',
   kit_foreign: 'This kit was made by another server, or a newer kit has replaced it; use the newest one.',

@@ -140,7 +140,14 @@ test('without a terminal no words are shown, and the server says how to get a ki
   assert.match((await run(['dump', '--data', dataDir])).stderr, /^kit_missing/);
   const made = await run(['kit', 'new', '--data', dataDir]);
   assert.equal(made.code, 0, made.stderr);
-  await json(['kit', 'confirm', '--data', dataDir], wordsIn(made.stdout.split('\n')));
+  const unconfirmed = await run(['kit', 'new', '--data', dataDir]);
+  assert.equal(unconfirmed.code, 0, 'nobody has proved to keep the first one');
+  await json(['kit', 'confirm', '--data', dataDir], wordsIn(unconfirmed.stdout.split('\n')));
   await json(['dump', '--data', dataDir]);
+  const refused = await run(['kit', 'new', '--data', dataDir]);
+  assert.match(refused.stderr, /^kit_confirmed: .*--replace/s);
+  assert.equal(wordsIn(refused.stdout.split('\n')), '');
+  const replaced = await run(['kit', 'new', '--replace', '--data', dataDir]);
+  assert.notEqual(wordsIn(replaced.stdout.split('\n')), '');
   assert.equal(await server.stop(), 0);
 });

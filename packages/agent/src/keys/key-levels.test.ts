@@ -113,6 +113,9 @@ describe('who can open an archive', () => {
   it('at level custom-key: a new device only with the exported file', async (t) => {
     const { dir, enrol, first, password, words } = await world(t);
     const file = join(dir, 'exported key');
+    writeFileSync(`${file}.wrong-password`, 'not the password of the account');
+    const refused = await first.run('key', 'export', file, '--password-file', `${file}.wrong-password`);
+    assert.equal(refused.code === 0 || existsSync(file), false, 'a file that is no key is not left');
     const exported = await first.run('key', 'export', file, '--password-file', password);
     assert.equal(exported.code, 0, exported.stderr);
     assert.equal((await levelOf(first)).level, 'custom-key');

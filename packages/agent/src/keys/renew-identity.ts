@@ -43,8 +43,11 @@ import { openArchiveKeys, putKeyFiles, wrapName } from './stored-keys.ts';
 export type Renewal =
   | { readonly level: 'account' }
   | { readonly level: 'archive-password'; readonly passphrase: string }
-  /** Writes the exported identity; called before anything is changed elsewhere, so that the only copy is never in the air. */
-  | { readonly level: 'custom-key'; readonly keep: (identity: string) => void };
+  /**
+   * `keep` writes the exported identity; called before anything is changed elsewhere, so that the only copy is never in the air.
+   * `discard` takes it away again when the server has refused the identity for good: the file would be no key.
+   */
+  | { readonly level: 'custom-key'; readonly keep: (identity: string) => void; readonly discard: () => void };
 
 export type RenewOptions = {
   readonly home: Home;
@@ -86,13 +89,19 @@ async function renew(options: RenewOptions): Promise<ArchiveInformation> {
   await putNewKeys(options, endpoint, next, keys);
   const counter = await putDeviceListBy(options, endpoint, next, list);
   await putWraps(options, endpoint, next, list);
-  const archive = await register(options, next, keptFrom);
+  const archive = await register(options, next, keptFrom).catch((error: unknown) => {
+    if (renewal.level === 'custom-key' && isRefused(error)) renewal.discard();
+    throw error;
+  });
   await takeOverIdentity(home, device, next);
   // Not before: until then the lists of the old identity count
   rememberDeviceList(home, device.archive.id, counter);
   updateRenewal(home, { due: null, begun: null });
   return archive;
 }
+
+/** Nothing was registered, now or by an earlier try: the server answers that one again as done. */
+const isRefused = (error: unknown): boolean => error instanceof ProtocolError && !error.retryable;
 
 /**
  * By the list that the identity itself has signed: a server that said `account` of an archive which was raised would be handed

@@ -4,8 +4,10 @@ import type { Command } from 'commander';
 import { append } from '../authority/audit/audit.ts';
 import { inTransaction } from '../authority/context.ts';
 import { identitiesFromWraps } from '../authority/keyring/escrow.ts';
+import { readRecovery } from '../authority/keyring/keystore.ts';
 import { confirmKit, openKit } from '../authority/keyring/kit.ts';
 import type { ServerFlags } from '../config.ts';
+import { ServerError } from '../errors.ts';
 import { writeDurably } from '../files.ts';
 import { openFoundation } from '../foundation.ts';
 import { askWords } from './ask.ts';
@@ -22,10 +24,13 @@ export function addKit(program: Command): void {
     'kit new --data /var/lib/holdfast --kit /media/usb/recovery-kit.age',
   )
     .description('Make a new kit and show its words; older dumps still need the older kit.')
-    .action(async (flags: ServerFlags) => {
+    .option('--replace', 'also when there is a kit that was confirmed')
+    .action(async ({ replace, ...flags }: ServerFlags & { replace?: boolean }) => {
       const config = configOf(flags);
       const foundation = await openFoundation(config, { create: false, now: Date.now });
       try {
+        const present = await readRecovery(config.keystoreDir);
+        if (present !== null && present.confirmed !== null && replace !== true) throw new ServerError('kit_confirmed');
         await newKit(config, foundation);
       } finally {
         await foundation.close();

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import { requireArchivePassword } from '../../keys/archive-password.ts';
+import { exportedTo } from '../../keys/exported-file.ts';
 import { type Renewal, renewIdentity } from '../../keys/renew-identity.ts';
-import { writeAtomic } from '../../state/atomic-file.ts';
 import type { CommandModule, Input } from '../command.ts';
 import type { Context } from '../context.ts';
 import { accountPassword, archivePassword } from '../secrets.ts';
@@ -65,7 +65,7 @@ async function renewalAt(
   input: Input,
 ): Promise<Renewal> {
   if (level === 'account') return { level };
-  if (level === 'custom-key') return { level, keep: (text) => writeAtomic(file ?? '', text) };
+  if (level === 'custom-key') return exportedTo(file ?? '');
   const passphrase = await archivePassword(context, input);
   await requireArchivePassword({ ...access, passphrase, signal: context.signal });
   return { level, passphrase };

@@ -9,6 +9,7 @@ import { AgentError } from '../../errors.ts';
 import { changeArchivePassword } from '../../keys/archive-password.ts';
 import { requireIdentity } from '../../keys/device-keys.ts';
 import { readDeviceList } from '../../keys/device-list.ts';
+import { exportedTo } from '../../keys/exported-file.ts';
 import { acceptedIdentity } from '../../keys/follow-identity.ts';
 import { recoverIdentity } from '../../keys/recover.ts';
 import { renewIdentity } from '../../keys/renew-identity.ts';
@@ -117,7 +118,7 @@ export const exportKey: Run = async (context, input) => {
     out.note('Once this is done only your devices and this file open the archive. Without them it is lost.');
     await renewIdentity({
       ...access,
-      renewal: { level: 'custom-key', keep: (text) => writeAtomic(path, text) },
+      renewal: exportedTo(path),
       password: await accountPassword(context, input),
       fillRandom: (target) => target.set(random(target.length)),
       now: clock.now,
