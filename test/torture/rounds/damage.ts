@@ -1,13 +1,13 @@
 /** Bits rot on the server's disk. Verify finds it, restore names what is hurt and brings the rest, the next backup heals. */
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PACK_STATE } from '../../../packages/server/src/storage/index/tables.ts';
 import { answer } from '../../../scripts/processes.ts';
 import { warningsOf } from '../support/health.ts';
 import type { Random } from '../support/random.ts';
-import type { World } from '../support/world.ts';
+import type { Device, World } from '../support/world.ts';
 import type { Round } from './round.ts';
 
 const DAMAGED = 7;
@@ -27,7 +27,10 @@ export const damage: Round = {
   },
 };
 
-/** Files of the packs that are in use, in a stable order: what compaction has replaced is not looked at any more. */
+/**
+ * Files of the packs that are in use, in a stable order: what compaction has replaced is not looked at any more, and to an archive
+ * whose devices were given up nobody sends again what is damaged.
+ */
 export function livePacks(world: World): string[] {
   const index = new DatabaseSync(join(world.data, 'index.db'), { readOnly: true });
   const rows = index
@@ -35,10 +38,18 @@ export function livePacks(world: World): string[] {
     .all(PACK_STATE.live);
   index.close();
   const live = new Set(rows.map((row) => row['id']));
-  return readdirSync(join(world.storeDir, 'archives'), { recursive: true, withFileTypes: true })
+  return [...new Set(world.devices.map(archiveOf))]
+    .flatMap((archive) =>
+      readdirSync(join(world.storeDir, 'archives', archive), { recursive: true, withFileTypes: true }),
+    )
     .filter((entry) => entry.isFile() && live.has(entry.name))
     .map(({ parentPath, name }) => join(parentPath, name))
     .sort();
+}
+
+function archiveOf({ home }: Device): string {
+  const device = JSON.parse(readFileSync(join(home, 'state/device.json'), 'utf8')) as { archive: { id: string } };
+  return device.archive.id;
 }
 
 /** Somewhere in the first `share` of a file. Returns where. */

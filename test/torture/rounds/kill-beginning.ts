@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { answer } from '../../../scripts/processes.ts';
+import { EXIT } from '../../../packages/agent/src/cli/exit-codes.ts';
+import { answer, type Ended } from '../../../scripts/processes.ts';
 import { type Death, type End, someEnd } from '../faults/faults.ts';
 import { requireTidyHome, requireWholeFiles } from '../support/leftovers.ts';
 import type { Device, World } from '../support/world.ts';
@@ -63,7 +64,7 @@ export async function enrolmentDies(world: World, name: string, end: End, isFirs
   const device = world.newDevice(name);
   const user = isFirst ? await world.newUser(`user of ${name}`.replaceAll(' ', '-')) : undefined;
   const first = await world.enrol(device, end, user);
-  if (first.signal === 'SIGKILL') answer(await world.enrol(device, {}, user));
+  if (first.signal === 'SIGKILL') requireEnrolled(await world.enrol(device, {}, user));
   else answer(first);
   requireTidyHome(device.home);
   await world.takeIn(device);
@@ -73,6 +74,12 @@ export async function enrolmentDies(world: World, name: string, end: End, isFirs
   if (isFirst) world.ledger.drop(entry.snapshot); // nobody else sees it
   world.forget(device);
   return first.signal === 'SIGKILL' ? 'died' : 'ended before';
+}
+
+/** It may have died after the last step, when nothing was left but to tell. */
+function requireEnrolled(again: Ended): void {
+  if (again.code === EXIT.usage && again.stdout.includes('"already_enrolled"')) return;
+  answer(again);
 }
 
 /** The server dies while the first device of a new user enrols; it is started again, and so is the enrolment. */
