@@ -3,7 +3,6 @@ import type { ArchiveEndpoint } from '@holdfast/archive/endpoint/endpoint.ts';
 import { ArchiveError } from '@holdfast/archive/errors.ts';
 import { toHex } from '@holdfast/archive/format/ids.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
-import { findOpenSession } from '../../../packages/server/src/storage/index/sessions.ts';
 import type { StorePoint } from '../../../packages/server/src/storage/store-point.ts';
 import { Actor, steppedPoint } from '../../../packages/server/src/storage/testing/actor.ts';
 import type { CutCollect } from '../../../packages/server/src/storage/testing/cut-collect.ts';
@@ -46,11 +45,7 @@ export class Clients {
     this.note(`${name} backs up`);
     return new Actor(async (stop) => {
       const stored = await this.site.endpoint(device.identity).snapshots();
-      let session = '';
       const endpoint = this.endpoint(device.identity, steppedPoint(this.site.point, stop), {
-        opened: async (opened) => {
-          session = opened;
-        },
         snapshot: (object) => this.reference.snapshotSent(object, tree),
       });
       try {
@@ -61,23 +56,17 @@ export class Clients {
         this.count('snapshots');
       } catch (error) {
         if (isKill(error)) throw error;
-        this.note(`${name} gives up: ${await this.excuseOf(error, session)}`);
+        this.note(`${name} gives up: ${this.excuseOf(error)}`);
         this.count('backups given up');
       }
     });
   }
 
   /** Why it may end like this. What a session was told is present stays so as long as it is open; anything else is a defect. */
-  private async excuseOf(error: unknown, session: string): Promise<string> {
+  private excuseOf(error: unknown): string {
     const code = error instanceof ArchiveError || error instanceof ProtocolError ? error.code : '';
-    const isOver = code === 'links_missing' && !(await this.isOpen(session));
-    if (isOver || EXCUSES.includes(code)) return code;
+    if (EXCUSES.includes(code)) return code;
     throw new Broken(`a backup broke: ${code}`, { cause: error });
-  }
-
-  private async isOpen(id: string): Promise<boolean> {
-    const { point, archive } = this.site;
-    return (await point.index.read((on) => findOpenSession(on, archive.number, id))) !== null;
   }
 
   restore(device: Device, kept: Kept): Actor<unknown> {

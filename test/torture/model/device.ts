@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Actor } from '../../../packages/server/src/storage/testing/actor.ts';
 import type { Random } from '../support/random.ts';
 import { DESTINATION, type DeviceIdentity, type Site } from './site.ts';
-import { changedTree, firstTree, type Tree } from './tree.ts';
+import { changedIn, changedTree, firstTree, type Tree } from './tree.ts';
 import { Writer, type WriterState } from './writing.ts';
 
 const WHOLE_SET = new Uint8Array(16).fill(2);
@@ -35,6 +35,11 @@ export class Device {
     });
   }
 
+  /** Changes one directory, or just `only` this one in it. */
+  changeIn(top: string, random: Random, only?: readonly string[]): void {
+    this.tree = changedIn(this.tree, top, random, only);
+  }
+
   change(random: Random): void {
     const earlier = this.images.map(({ tree }) => tree);
     this.tree = changedTree(this.tree, earlier, random);
@@ -46,9 +51,13 @@ export class Device {
     if (this.images.length > REMEMBERED) this.images.shift();
   }
 
+  /** The newest image; nothing happens to it when more come. */
+  get newestImage(): Image | undefined {
+    return this.images.at(-1);
+  }
+
   /** Its disk becomes what it was once: what it knows of the archive is of that time. */
-  setBack(random: Random): void {
-    const image = random.pick(this.images);
+  setBack(random: Random, image: Image = random.pick(this.images)): void {
     this.tree = image.tree;
     this.writer.state = image.state;
   }
@@ -58,6 +67,6 @@ export class Device {
   }
 }
 
-type Image = { readonly tree: Tree; readonly state: WriterState };
+export type Image = { readonly tree: Tree; readonly state: WriterState };
 
 const REMEMBERED = 6;

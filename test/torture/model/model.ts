@@ -23,7 +23,9 @@ import { Clients } from './clients.ts';
 import { Device } from './device.ts';
 import { beginJob, type Job } from './maintaining.ts';
 import { type Kept, Reference } from './reference.ts';
+import { relapse } from './relapse.ts';
 import { RetentionRecord } from './retention-record.ts';
+import { OFFSETS, POLICIES } from './settings.ts';
 import { settle } from './settle.ts';
 import { Site } from './site.ts';
 import { backUpWhole, restoreWhole } from './whole.ts';
@@ -54,23 +56,6 @@ const DEVICES = ['laptop', 'desktop', 'server'];
 const JOBS_AT_ONCE = 2;
 /** How far an actor goes at most before something else happens; mostly it is much less. */
 const MOST_STEPS = 32;
-
-/** Short ones, so that much is retired; the last is what is built in. */
-const POLICIES: readonly ArchivePolicy[] = [
-  { default: { steps: [{ everyMinutes: 1440, untilDays: 3 }] } },
-  {
-    default: {
-      steps: [
-        { everyMinutes: 30, untilDays: 1 },
-        { everyMinutes: 1440, untilDays: 4 },
-      ],
-    },
-  },
-  {},
-];
-
-/** How far a clock may be off. */
-const OFFSETS = [0, 0, 0, HOUR, -HOUR, 25 * HOUR, -DAY, 3 * DAY];
 
 export class Model {
   private readonly options: ModelOptions;
@@ -170,7 +155,8 @@ export class Model {
     const device = random.pick(this.devices);
     const what = random.below(200);
     if (what < 90) await this.maintain();
-    else if (what < 193) await this.goOn(device);
+    else if (what < 192) await this.goOn(device);
+    else if (what < 193) await this.relapse(device);
     else if (what < 196) await this.setBack(device);
     else if (what < 198) await this.die(device);
     else if (what < 199) this.decide();
@@ -295,6 +281,35 @@ export class Model {
     this.count('old images');
   }
 
+  private async relapse(device: Device): Promise<void> {
+    for (const each of this.devices) await this.finish(each);
+    this.count('relapses');
+    await relapse(device, this.random, {
+      note: (what) => this.note(what),
+      pass: (ms) => this.pass(ms),
+      runNow: (job) => this.runNow(job),
+      backUp: async () => {
+        device.doing = this.clients.backUp(device);
+        await this.finish(device);
+      },
+    });
+  }
+
+  private async finish(device: Device): Promise<void> {
+    const { doing } = device;
+    device.doing = null;
+    while (doing !== null && !doing.over) await doing.step();
+    await this.compare();
+  }
+
+  /** After the others, with which it may not be at the same time. */
+  private async runNow(name: JobName): Promise<void> {
+    for (const other of [...this.jobs]) await this.goOnWith(other, Number.POSITIVE_INFINITY);
+    this.begin(name);
+    await this.goOnWith(this.jobs[0] as Job, Number.POSITIVE_INFINITY);
+    await this.compare();
+  }
+
   private decide(): void {
     this.policy = this.random.pick(POLICIES);
     this.note(`policy ${JSON.stringify(this.policy)}`);
@@ -360,11 +375,7 @@ export class Model {
           this.site,
           this.reference,
           (ms) => this.pass(ms),
-          async (name) => {
-            this.begin(name);
-            await this.goOnWith(this.jobs[0] as Job, Number.POSITIVE_INFINITY);
-            await this.compare();
-          },
+          (name) => this.runNow(name),
         ),
       ),
     );

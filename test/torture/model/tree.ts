@@ -42,8 +42,15 @@ export function changedTree(tree: Tree, earlier: readonly Tree[], random: Random
   return changed;
 }
 
-function fill(tree: Map<string, string>, top: string, random: Random): void {
-  for (const leaf of LEAVES)
+/** One directory becomes another one; with `only`, just this one in it. */
+export function changedIn(tree: Tree, top: string, random: Random, only: readonly string[] = LEAVES): Tree {
+  const changed = new Map(tree);
+  fill(changed, top, random, only);
+  return changed;
+}
+
+function fill(tree: Map<string, string>, top: string, random: Random, leaves: readonly string[] = LEAVES): void {
+  for (const leaf of leaves)
     for (const file of FILES) tree.set(`${top}/${leaf}/${file}`, `content ${random.below(CONTENTS)}`);
 }
 

@@ -161,6 +161,21 @@ describe('a pack on its way in', () => {
     await assert.rejects(device.put(session, [{ id: id('a') }]), code('session_ended'));
   });
 
+  test('whose session ends while it comes is refused for that, whatever has become of its links', async () => {
+    const { point, archive, device, session } = await setUp();
+    await device.put(session, [{ id: id('a') }]);
+    const pack = makePack(archive.id, [{ id: id('t'), links: [id('a')] }]);
+    async function* late() {
+      yield pack.bytes.subarray(0, 50);
+      await device.close(session);
+      await point.index.write((on) => on.db.deleteFrom('chunks').execute());
+      yield pack.bytes.subarray(50);
+    }
+    const upload = { archive, session: session.id, packId: pack.id, body: late() };
+    await assert.rejects(receivePack(point, upload), code('session_ended'));
+    assert.equal(point.metrics.counts.links_missing, undefined);
+  });
+
   test('keeps its session alive for as long as it takes to come', async () => {
     const { point, archive, device, session } = await setUp();
     const pack = makePack(archive.id, [{ id: id('a'), size: 10_000 }]);

@@ -118,13 +118,17 @@ async function* keptAlive(
 const DAMAGE: ReadonlySet<string> = new Set(['pack_invalid', 'format_invalid', 'unknown_version', 'wrong_archive']);
 const isDamage = (error: ArchiveError): boolean => DAMAGE.has(error.code);
 
-/** Returns the archive's loss counter of before the question: as long as it stays, so does the answer. */
+/**
+ * Returns the archive's loss counter of before the question: as long as it stays, so does the answer. A session that was open after
+ * the question was open at it; what one that has ended relied on may rightly be gone.
+ */
 async function checkLinks(point: StorePoint, archive: Archive, session: Session, ids: Uint8Array): Promise<number> {
   return point.index.read(async (on) => {
     const losses = (await findArchive(on, archive.id))?.losses ?? 0;
     try {
       await requirePresent(on, archive.number, session.epoch, ids);
     } catch (error) {
+      await requireSession(on, archive.number, session.id);
       if (error instanceof ProtocolError && error.code === 'links_missing') point.metrics.add('links_missing');
       throw error;
     }
