@@ -1,6 +1,6 @@
 /** What is there already is not stored again: a tree in another folder, files written anew, and the same tree by another store. */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { smallFilesOf } from '../folders.ts';
 import { lastJson, measure } from '../measure.ts';
 import { engine } from '../sides/ours.ts';
@@ -19,10 +19,11 @@ export const moved: Work = {
     await side.reset();
     const [here, there] = [join(bench.folder, 'here'), join(bench.folder, 'there')];
     for (const folder of [here, there]) mkdirSync(folder);
-    for (const tree of bench.trees) await measure({ program: 'cp', args: ['-a', tree, here] });
+    for (const [i, tree] of bench.trees.entries())
+      await measure({ program: 'cp', args: ['-a', tree, join(here, `${i}`)] });
     await storedBy(side, here);
-    for (const tree of bench.trees)
-      await measure({ program: 'mv', args: [join(here, basename(tree)), join(there, `moved ${basename(tree)}`)] });
+    for (const i of bench.trees.keys())
+      await measure({ program: 'mv', args: [join(here, `${i}`), join(there, `moved ${i}`)] });
     const { stored, bytes } = await storedBy(side, there);
     return [{ row: 'moved', ours: (100 * stored) / bytes, beside: {} }];
   },
