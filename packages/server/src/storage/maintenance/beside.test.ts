@@ -2,7 +2,8 @@
 // end in between. Nothing may fail or raise an alert, and after all has settled every snapshot that is left must be readable.
 
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
+import { MemoryStore } from '@holdfast/archive/store/memory.ts';
 import { ProtocolError } from '@holdfast/protocol/errors.ts';
 import { committedSnapshots } from '../index/snapshots.ts';
 import { locate } from '../reads/questions.ts';
@@ -11,7 +12,7 @@ import { Actor, steppedRun } from '../testing/actor.ts';
 import { Device } from '../testing/device.ts';
 import { id } from '../testing/made.ts';
 import { Site } from '../testing/site.ts';
-import type { TestPoint } from '../testing/test-point.ts';
+import { memoryIndex, type TestPoint } from '../testing/test-point.ts';
 import type { JobName } from './events.ts';
 
 type Name = 'backup' | 'restore' | 'retention' | 'collect' | 'compact' | 'verify' | 'reconcile';
@@ -25,16 +26,35 @@ const STOPS = 3;
 const data = (...names: string[]) => names.map((name) => ({ id: id(name) }));
 const tree = (name: string, ...links: string[]) => ({ id: id(name), links: links.map(id) });
 
+type Scene = { readonly index: Uint8Array; readonly blobs: readonly Blob[]; readonly now: number };
+type Blob = { readonly name: string; readonly bytes: Uint8Array; readonly modified: number };
+
 /** Snapshots for retention to thin, a file that nothing needs for collect, small packs for compaction. */
-async function scene(): Promise<Site> {
-  const site = await Site.make();
+async function makeScene(): Promise<Scene> {
+  const index = await memoryIndex();
+  const site = await Site.make({ index });
   for (let i = 0; i < BACKUPS; i++) {
     await site.backUp([data(`file ${i}`), [tree(`root ${i}`, `file ${i}`)]], id(`root ${i}`));
     await site.laterBy(5 * MINUTE);
   }
   await site.backUp([data('loose')]);
   await site.laterBy();
-  return site;
+  const { blobs, clock } = site.point;
+  const listed = await Array.fromAsync(blobs.list(''));
+  const all = listed.map(async ({ name, modified }) => ({ name, modified, bytes: await blobs.get(name) }));
+  return { index: index.bytes(), blobs: await Promise.all(all), now: clock.now };
+}
+
+/** A copy: making it takes longer than most of what is tried in it. */
+async function copyOf({ index, blobs, now }: Scene): Promise<Site> {
+  const clock = { now };
+  const store = new MemoryStore({ now: () => clock.now });
+  for (const { name, bytes, modified } of blobs) {
+    clock.now = modified;
+    await store.put(name, bytes);
+  }
+  clock.now = now;
+  return Site.make({ index: await memoryIndex(index), blobs: store, clock });
 }
 
 /** Takes over what is there, also what only a snapshot reaches that is about to be retired, and stores the rest. */
@@ -101,8 +121,8 @@ function perform(name: Name, site: Site, n: number): Promise<void> {
 }
 
 /** The first of the two stands before its operation number `stop` while the second runs; returns how many operations it has. */
-async function interleave(first: Name, second: Name, stop: number): Promise<number> {
-  const site = await scene();
+async function interleave(scene: Scene, first: Name, second: Name, stop: number): Promise<number> {
+  const site = await copyOf(scene);
   const actor = new Actor(async (before) => {
     const { point } = steppedRun(site.point, site.archive, before);
     await perform(first, new Site(point as TestPoint, site.archive), 8);
@@ -125,6 +145,8 @@ async function settle(site: Site): Promise<void> {
   for (const job of ['collect', 'verify'] as const) await maintain(site, job);
 }
 
+let scene: Scene;
+
 async function beside(one: Name, other: Name): Promise<void> {
   for (const [first, second] of one === other
     ? ([[one, other]] as const)
@@ -132,13 +154,17 @@ async function beside(one: Name, other: Name): Promise<void> {
         [one, other],
         [other, one],
       ] as const)) {
-    const steps = await interleave(first, second, 1);
+    const steps = await interleave(scene, first, second, 1);
     const stops = Array.from({ length: STOPS }, (_, i) => 2 + Math.floor((i * (steps - 2)) / STOPS));
-    for (const stop of new Set(stops)) await interleave(first, second, stop);
+    for (const stop of new Set(stops)) await interleave(scene, first, second, stop);
   }
 }
 
 describe('beside each other', () => {
+  before(async () => {
+    scene = await makeScene();
+  });
+
   test('backup and backup', () => beside('backup', 'backup'));
   test('backup and restore', () => beside('backup', 'restore'));
   test('backup and retention', () => beside('backup', 'retention'));

@@ -28,9 +28,12 @@ export const receipts: ReceiptSigner = {
   sign: (message) => sign(null, message, serverKeys.privateKey),
 };
 
+export type MemoryIndex = Index & { /** All of it, for another one to begin with. */ readonly bytes: () => Uint8Array };
+
 /** An index in memory and in this thread, with statements kept prepared: fast enough for hundreds of runs. */
-export function memoryIndex(): Promise<Index> {
+export async function memoryIndex(from?: Uint8Array): Promise<MemoryIndex> {
   const database = new DatabaseSync(':memory:');
+  if (from !== undefined) database.deserialize(from);
   const statements = new Map<string, SqliteStatement>();
   const prepare = (text: string): SqliteStatement => {
     const known = statements.get(text);
@@ -49,7 +52,8 @@ export function memoryIndex(): Promise<Index> {
     dialect: new SqliteDialect({ database: { prepare, close: () => database.close() } }),
   });
   const config = { kind: 'sqlite', file: ':memory:' } as const;
-  return indexOver({ kind: 'sqlite', config, kysely, close: () => kysely.destroy() });
+  const index = await indexOver({ kind: 'sqlite', config, kysely, close: () => kysely.destroy() });
+  return { ...index, bytes: () => database.serialize() };
 }
 
 export class CountingMetrics implements Metrics {
