@@ -31,8 +31,35 @@ function keepCompiled() {
   try {
     if (!isOwn(home)) return;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (isOwn(folder)) enableCompileCache(folder);
+    if (!isOwn(folder)) return;
+    enableCompileCache(folder);
+    trimCompiled(folder, getCompileCacheDir());
   } catch {
     // No home, or one that cannot be written to: everything works without
+  }
+}
+
+/**
+ * What other versions of Node or of this program left there is read by nobody and grows with each of them: once a day all that was
+ * written a month ago goes. What is still in use is compiled again.
+ */
+function trimCompiled(folder, current) {
+  const { readdirSync, rmSync, rmdirSync, statSync, writeFileSync } = process.getBuiltinModule('node:fs');
+  const DAY_MS = 86400000;
+  const ageOf = (path) => {
+    const entry = statSync(path, { throwIfNoEntry: false });
+    return entry === undefined ? Infinity : Date.now() - entry.mtimeMs;
+  };
+  const trimmed = `${folder}/trimmed`;
+  const age = ageOf(trimmed);
+  if (age >= 0 && age < DAY_MS) return;
+  writeFileSync(trimmed, '');
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const version = `${folder}/${entry.name}`;
+    const files = readdirSync(version);
+    const old = files.filter((file) => ageOf(`${version}/${file}`) > 30 * DAY_MS);
+    for (const file of old) rmSync(`${version}/${file}`, { force: true });
+    if (old.length === files.length && !current.endsWith(entry.name)) rmdirSync(version);
   }
 }
