@@ -27,6 +27,7 @@ const PRIVATE = 0o600;
 /** Where records go and come from. */
 export interface RecordLog {
   append(bytes: Uint8Array): number;
+  /** A copy of what was appended from `at` on: fewer bytes than `length` where less follows, or is not written yet. */
   read(at: number, length: number): Buffer;
   /** Bytes of records and footers: no record ends behind it. */
   readonly size: number;
@@ -100,7 +101,7 @@ export class FileLog implements RecordLog {
     if (at >= this.written) {
       return Buffer.from(this.pending.written().subarray(at - this.written, at - this.written + length));
     }
-    return readAt(this.fd, at, length) ?? Buffer.alloc(0);
+    return readAt(this.fd, at, Math.min(length, this.written - at)) ?? Buffer.alloc(0);
   }
 
   commit(payload: Uint8Array): void {
@@ -153,7 +154,7 @@ export class MemoryLog implements RecordLog {
   }
 
   read(at: number): Buffer {
-    return this.records.get(at) ?? Buffer.alloc(0);
+    return Buffer.from(this.records.get(at) ?? []);
   }
 
   commit(): void {}

@@ -16,6 +16,7 @@ import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { release } from '../crypto-node/release.ts';
 import { FileLog, MemoryLog, type RecordLog } from './cache-log.ts';
 import { DirectoryRecord } from './record.ts';
 
@@ -27,6 +28,8 @@ const PAYLOAD_HEAD = 12;
 const SLACK = 4 * 1024 * 1024;
 const PRIVATE = 0o700;
 const RECENT = 32;
+/** Bytes of records that are read together: a read of one takes longer than the record itself. */
+const WINDOW = 256 * 1024;
 
 export type Totals = {
   readonly files: number;
@@ -151,15 +154,30 @@ export class Cache {
     return { files, directories, others, bytes } as Totals;
   }
 
+  /**
+   * The records of all directories, in the order of `all`, each good until the next one is asked for. Those that lie one after the other
+   * are read together, and their memory is given back: left to the collector, all of it would be there at once.
+   */
+  *records(): Iterable<{ readonly place: RecordPlace; readonly record: DirectoryRecord }> {
+    let window: { readonly at: number; readonly bytes: Buffer } = { at: 0, bytes: Buffer.alloc(0) };
+    for (const row of this.index.values()) {
+      const place = this.place(row);
+      this.requireInside(place);
+      if (place.at < window.at || place.at + place.length > window.at + window.bytes.length) {
+        release(window.bytes);
+        window = { at: place.at, bytes: this.log.read(place.at, Math.max(place.length, WINDOW)) };
+      }
+      const from = place.at - window.at;
+      yield { place, record: checked(window.bytes.subarray(from, from + place.length), place) };
+    }
+    release(window.bytes);
+  }
+
   record(place: RecordPlace): DirectoryRecord {
     const recent = this.recent.get(place.at);
     if (recent) return recent;
-    // A length that lies would be allocated before anything is read
-    if (!(Number.isSafeInteger(place.at) && place.at >= 0 && place.at + place.length <= this.log.size))
-      throw new CacheDamaged();
-    const bytes = this.log.read(place.at, place.length);
-    if (bytes.length !== place.length || crc32(bytes) !== place.crc) throw new CacheDamaged();
-    const record = new DirectoryRecord(bytes);
+    this.requireInside(place);
+    const record = checked(this.log.read(place.at, place.length), place);
     if (this.recent.size >= RECENT) this.recent.clear();
     this.recent.set(place.at, record);
     return record;
@@ -224,6 +242,11 @@ export class Cache {
     if (this.path !== null) rmSync(this.path, { force: true });
   }
 
+  /** A length that lies would be allocated before anything is read. */
+  private requireInside({ at, length }: RecordPlace): void {
+    if (!(Number.isSafeInteger(at) && at >= 0 && at + length <= this.log.size)) throw new CacheDamaged();
+  }
+
   private compact(path: string): void {
     const fresh = FileLog.create(path, this.binding);
     for (const row of this.index.values()) {
@@ -283,6 +306,11 @@ export class Cache {
     this.index.set(key, row);
     return row;
   }
+}
+
+function checked(bytes: Buffer, { length, crc }: RecordPlace): DirectoryRecord {
+  if (bytes.length !== length || crc32(bytes) !== crc) throw new CacheDamaged();
+  return new DirectoryRecord(bytes);
 }
 
 const keyOf = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, PREFIX).toString('latin1');

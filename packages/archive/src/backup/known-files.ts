@@ -22,7 +22,7 @@ export class KnownFiles {
 
   fill(cache: Cache, items: number, usable: Usable): FileTable {
     const table = FileTable.forFiles(items + Math.min(this.count(cache), MAX_KNOWN));
-    for (const row of cache.all()) this.addRecord(cache, cache.place(row), table, usable);
+    for (const { place, record } of cache.records()) this.addRecord(place, record, table, usable(record));
     return table;
   }
 
@@ -38,15 +38,19 @@ export class KnownFiles {
     return Math.ceil(cache.recordBytes / SMALLEST_ENTRY);
   }
 
-  private addRecord(cache: Cache, place: RecordPlace, table: FileTable, usable: Usable): void {
-    const record = cache.record(place);
-    const isUsable = usable(record);
+  private addRecord(
+    place: RecordPlace,
+    record: DirectoryRecord,
+    table: FileTable,
+    isUsable: (entry: number) => boolean,
+  ): void {
+    const { fileIds } = record;
     this.places.push(place);
     for (let i = 0; i < record.count && this.refs.length < MAX_KNOWN; i++) {
-      const fileId = record.fileId(i);
-      if (fileId === undefined || !isUsable(i)) continue;
+      const at = record.fileIdAt(i);
+      if (at < 0 || !isUsable(i)) continue;
       const value = FIRST + this.refs.length / 2;
-      if (table.getOrSet(fileId, 0, value) < 0) this.refs.push(this.places.length - 1, i);
+      if (table.getOrSet(fileIds, at, value) < 0) this.refs.push(this.places.length - 1, i);
     }
   }
 }

@@ -103,6 +103,15 @@ export class DirectoryRecord {
     return this.flags(i) & FLAGS.fileId ? this.details.subarray(i * DETAIL, i * DETAIL + 16) : undefined;
   }
 
+  /** Where the file id lies in `fileIds`, or -1: for those who look at all of them. */
+  fileIdAt(i: number): number {
+    return this.flags(i) & FLAGS.fileId ? i * DETAIL : -1;
+  }
+
+  get fileIds(): Buffer {
+    return this.details;
+  }
+
   again(i: number): boolean {
     return (this.flags(i) & FLAGS.again) !== 0;
   }

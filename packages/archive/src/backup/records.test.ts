@@ -205,6 +205,32 @@ describe('the cache', () => {
     );
   });
 
+  for (const kept of ['in a file', 'in memory']) {
+    it(`gives all records, one after the other, as each alone, ${kept}`, (t) => {
+      const dir = kept === 'in a file' ? folder(t) : null;
+      const size = fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 200_000, max: 1_500_000 }));
+      const puts = fc.array(fc.tuple(fc.constantFrom('/a', '/b', '/c', '/d', '/e'), size, fc.boolean()));
+      fc.assert(
+        fc.property(puts, (steps) => {
+          const cache = Cache.open(dir, owner);
+          for (const [path, size, commit] of steps) {
+            put(cache, path, size);
+            if (commit) cache.commit();
+            const all = [...cache.all()].map((row) => cache.place(row));
+            let i = 0;
+            for (const { place, record } of cache.records()) {
+              assert.deepEqual(place, all[i++]);
+              assert.deepEqual(record, cache.record(place));
+            }
+            assert.equal(i, all.length);
+          }
+          cache.close();
+        }),
+        { numRuns: 20 },
+      );
+    });
+  }
+
   it('is private, and does not grow for ever', (t) => {
     const dir = folder(t);
     for (let i = 0; i < 30; i++) {
@@ -239,6 +265,7 @@ describe('the cache', () => {
           for (let i = 1; i < 20; i++) {
             try {
               assert.ok([i, undefined].includes(sizeOf(opened, `/${i}`)));
+              for (const { record } of opened.records()) assert.equal(record.live, 1);
             } catch (error) {
               assert.equal((error as Error).constructor.name, 'CacheDamaged');
             }
