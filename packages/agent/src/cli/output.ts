@@ -1,6 +1,7 @@
 import { printable, printableJson } from '@holdfast/protocol/printable.ts';
 import { codeOf } from '../errors.ts';
 import type { Progress } from './progress.ts';
+import { shortened } from './shortened.ts';
 
 /**
  * Where a command speaks. For a person: results on stdout, everything else on stderr. With --json: JSON on stdout and nothing
@@ -31,7 +32,10 @@ export type Streams = {
 type Options = { readonly json: boolean; readonly plain: boolean; readonly debug: boolean; readonly now: () => number };
 
 export function createOutput({ stdout, stderr }: Streams, { json, plain, debug, now }: Options): Output {
-  const print = (stream: NodeJS.WritableStream, text: string) => void stream.write(`${printable(text)}\n`);
+  const print = (stream: Streams['stdout'], text: string) => {
+    const shown = printable(text);
+    stream.write(`${stream.isTTY ? shortened(shown) : shown}\n`);
+  };
   const document = (fields: object) => void stdout.write(`${printableJson(JSON.stringify(fields, replacer))}\n`);
   return {
     json,

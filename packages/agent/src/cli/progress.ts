@@ -2,6 +2,7 @@ import { printable } from '@holdfast/protocol/printable.ts';
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration } from '../limits/units.ts';
 import { count } from './counts.ts';
+import { shortened } from './shortened.ts';
 import { inWords } from './words.ts';
 
 /** How far a long command has come. Counts only grow; a total may grow too while the walk goes on. */
@@ -60,7 +61,7 @@ export function barProgress(title: string, stream: NodeJS.WritableStream, now: (
       bar.update(Math.min(done, total), { shown });
     },
     say(text) {
-      stream.write(`\r\x1b[K${printable(text)}\n`);
+      stream.write(`\r\x1b[K${shortened(printable(text))}\n`);
     },
     stop: () => bar.stop(),
   };
