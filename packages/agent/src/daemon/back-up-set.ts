@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type BackupEvent, type BackupResult, backup } from '@holdfast/archive/backup/backup.ts';
 import type { Workers } from '@holdfast/archive/backup/kept-workers.ts';
 import { fromHex, toHex } from '@holdfast/archive/format/ids.ts';
+import { returnLargeMemoryAtOnce } from '@holdfast/archive/system/native.ts';
 import type { DeviceContext } from '@holdfast/protocol/enrolment-routes.ts';
 import { openKeyedArchive } from '../archive/remote-archive.ts';
 import type { Config } from '../config.ts';
@@ -70,6 +71,7 @@ export async function backUpSet(run: SetRun): Promise<SetOutcome[]> {
   const lock = tryLock(join(home.locks, `set-${set.id}`));
   if (lock === null) throw new AgentError('busy', { what: `The set "${set.name}" is being backed up` });
   try {
+    returnLargeMemoryAtOnce();
     const before = readRun(home, set.id);
     const startedAt = now();
     writeRun(home, { ...before, startedAt });

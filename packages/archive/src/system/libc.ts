@@ -70,7 +70,8 @@ function signatures(darwin: boolean): { readonly [name: string]: string } {
     listHeld: 'int64_t listxattr(void *path, void *list, uint64_t size)',
     getHeld: 'int64_t getxattr(void *path, void *name, void *value, uint64_t size)',
     setHeld: 'int setxattr(void *path, void *name, void *value, uint64_t size, int flags)',
-    trim: 'int malloc_trim(uint64_t keep)', // glibc only
+    mallopt: 'int mallopt(int what, int value)', // glibc only, like the next
+    trim: 'int malloc_trim(uint64_t keep)',
     remove: xattr('int lremovexattr(void *path, void *name)', 'int removexattr(void *path, void *name, int options)'),
   };
 }

@@ -30,6 +30,7 @@ import {
   removeXattr,
   renameAt,
   returnFreeMemory,
+  returnLargeMemoryAtOnce,
   setTimes,
   setTimesFd,
   setXattr,
@@ -225,8 +226,22 @@ describe('native calls', { skip: !nativeAvailable && 'this platform has none' },
     });
   });
 
+  const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
+
+  it('gives large memory back at once, also after one was freed', { skip: !isGlibc }, () => {
+    const MB = 1024 * 1024;
+    assert.equal(returnLargeMemoryAtOnce(), 'done');
+    const buffer = () => Buffer.alloc(8 * MB, 1);
+    buffer().buffer.transfer(0);
+    const held = process.memoryUsage.rss();
+    const buffers = Array.from({ length: 20 }, buffer);
+    // The last one lies above the others, if they lie together
+    for (const { buffer } of buffers.slice(0, -1)) buffer.transfer(0);
+    assert.ok(process.memoryUsage.rss() - held < 60 * MB);
+    assert.equal(buffers.at(-1)?.length, 8 * MB);
+  });
+
   it('gives freed memory back where the library can', () => {
-    const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
     assert.equal(returnFreeMemory(), isGlibc ? 'done' : 'unsupported');
   });
 });

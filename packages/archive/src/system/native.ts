@@ -286,6 +286,21 @@ export function renameAt(directory: number, from: Uint8Array, to: Uint8Array, re
 }
 
 /**
+ * Large buffers go back to the system as soon as they are freed, for as long as the program runs. glibc would take the first freed one, up
+ * to 32 MB, for a reason to keep all that are no larger in the memory of the thread that had them.
+ */
+export function returnLargeMemoryAtOnce(): 'done' | 'unsupported' {
+  const mallopt = platform ? callIfThere('mallopt') : null;
+  if (mallopt === null) return 'unsupported';
+  mallopt(M_MMAP_THRESHOLD, LARGE);
+  return 'done';
+}
+
+const M_MMAP_THRESHOLD = -3;
+/** Below it mapping anew costs more time than the memory is worth. */
+const LARGE = 1024 * 1024;
+
+/**
  * Gives pages that were freed back to the system. Each thread's memory has its own free list in glibc, which keeps what was free at the
  * end of a large piece of work for ever. Other libraries do it by themselves, or have no such call.
  */
