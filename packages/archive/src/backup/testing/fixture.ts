@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { createArchiveCrypto } from '../../crypto-node/archive-crypto.ts';
 import type { ArchiveEndpoint } from '../../endpoint/endpoint.ts';
 import { openLocalEndpoint } from '../../endpoint/local/local-endpoint.ts';
-import { toHex } from '../../format/ids.ts';
+import { ID_LENGTH, toHex } from '../../format/ids.ts';
 import type { ArchiveKeys, CutParams } from '../../format/keys.ts';
 import type { Kind } from '../../format/kinds.ts';
 import { readPackTable } from '../../format/pack.ts';
@@ -27,7 +27,7 @@ import { newHash } from '../pack-filler.ts';
 
 const OLD = new Date('2024-02-03T04:05:06.789Z');
 
-export type Stored = { readonly id: string; readonly kind: Kind; readonly length: number };
+export type Stored = { readonly id: string; readonly kind: Kind; readonly length: number; readonly firstLink: string };
 
 export class Fixture {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'holdfast-backup-'));
@@ -120,7 +120,13 @@ export class Fixture {
     const found: Stored[] = [];
     for await (const { name } of this.store.list(folderPrefix(this.keys.archiveId, 'packs'))) {
       const frames = readPackTable(await this.store.get(name), this.keys.archiveId, newHash);
-      for (const { length, entry } of frames) found.push({ id: toHex(entry.id), kind: entry.kind, length });
+      for (const { length, entry } of frames)
+        found.push({
+          id: toHex(entry.id),
+          kind: entry.kind,
+          length,
+          firstLink: toHex(entry.links.subarray(0, ID_LENGTH)),
+        });
     }
     return found;
   }
