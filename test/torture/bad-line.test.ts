@@ -27,7 +27,7 @@ describe('networks, disks and clocks go wrong', () => {
       rewriteLarge(device.tree, LARGE.largeBytes, random);
       return closedLineKeepsProgress(world, device);
     });
-    assert.match(what, /^bad_reply, then 0 MB$/);
+    assert.match(what, /^unavailable, then 0 MB$/);
   });
 
   test('the disk that is restored to is full: the same restore ends it when there is room', async (t) => {
