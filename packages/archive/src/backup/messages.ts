@@ -21,6 +21,8 @@ export type ToWorker =
   | { readonly kind: 'begin'; readonly run: RunData }
   /** Nothing of the run is kept. */
   | { readonly kind: 'end' }
+  /** The thread ends. */
+  | { readonly kind: 'close' }
   /** Directories to be looked at: sized paths, one after the other. */
   | { readonly kind: 'walk'; readonly count: number; readonly paths: Uint8Array }
   | {

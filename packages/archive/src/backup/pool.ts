@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { ArchiveError } from '../errors.ts';
 import type { SourceModule } from '../source/source.ts';
+import { exitOf } from '../system/thread-exit.ts';
 import type { FromWorker, PortableError, RunData, ToWorker, WorkerData } from './messages.ts';
 
 const SCRIPT = new URL('./worker.ts', import.meta.url);
@@ -17,6 +18,7 @@ export type Receive = (worker: number, message: FromWorker) => void;
 
 export class WorkerPool {
   private readonly workers: Worker[];
+  private readonly exits: Promise<void>[];
   private receive: Receive = () => {};
   private reject: (error: unknown) => void = () => {};
   /** Walks and jobs that were sent and not answered. */
@@ -39,6 +41,7 @@ export class WorkerPool {
     // Whoever waits for the run races with it; nobody may be waiting yet.
     this.failure.catch(() => {});
     this.workers = Array.from({ length: count }, (_, i) => this.start(i, data));
+    this.exits = this.workers.map(exitOf);
   }
 
   get size(): number {
@@ -74,11 +77,13 @@ export class WorkerPool {
     for (let worker = 0; worker < this.size; worker++) this.send(worker, message);
   }
 
+  /** Each worker ends what it is doing, which a stopped round makes short, and then itself (see `exitOf`). */
   async close(): Promise<void> {
     this.receive = () => {};
     this.reject = () => {};
     this.isWhole = false;
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    this.broadcast({ kind: 'close' });
+    await Promise.all(this.exits);
   }
 
   private start(index: number, data: WorkerData): Worker {

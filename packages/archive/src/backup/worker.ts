@@ -151,6 +151,9 @@ function answer(message: ToWorker, openSource: OpenSource): void {
       tools = null;
       spare.length = 0;
       return;
+    case 'close':
+      process.exit();
+      break;
     case 'memory':
       spare.push(message.memory);
       return;

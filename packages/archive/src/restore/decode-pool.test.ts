@@ -39,6 +39,29 @@ async function openedBy(pool: DecodePool, range: Uint8Array): Promise<(OpenedChu
   return answers;
 }
 
+describe('threads that are closed in the middle of their work', () => {
+  it('end, and take nothing else with them', async () => {
+    const plaintext = Buffer.alloc(600, 'compressible ');
+    const id = crypto.chunkId(KIND.data, plaintext);
+    const frame = crypto.seal(KIND.data, id, plaintext);
+    const count = Math.ceil(4_300_000 / frame.length);
+    const frames = Array.from({ length: count }, (_, i) => ({
+      chunk: i,
+      at: i * frame.length,
+      length: frame.length,
+      id,
+    }));
+    for (let round = 0; round < 8; round++) {
+      const range = new Uint8Array(Buffer.concat(frames.map(() => frame)));
+      const pool = createDecodePool(keys, 1);
+      const first = Promise.withResolvers<void>();
+      const opening = pool.open(range, frames, () => first.resolve());
+      await first.promise;
+      await Promise.all([assert.rejects(opening, /decoding thread ended/), pool.close()]);
+    }
+  });
+});
+
 describe('frames that are opened', () => {
   const pools = { 'on the spot': createDecodePool(keys, 0), 'by a thread': createDecodePool(keys, 1) };
   after(() => Promise.all(Object.values(pools).map((pool) => pool.close())));

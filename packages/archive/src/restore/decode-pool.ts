@@ -7,7 +7,8 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import type { ArchiveKeys } from '../format/keys.ts';
-import { answerOf, openFrame, type PoolRequest, type PoolResponse } from './open-frame.ts';
+import { exitOf } from '../system/thread-exit.ts';
+import { answerOf, type DecodeThread, openFrame, type PoolRequest, type PoolResponse } from './open-frame.ts';
 import type { DeliverOpened, FrameOpener, FrameToOpen } from './session-reader.ts';
 
 export type DecodePool = FrameOpener & { close(): Promise<void> };
@@ -52,6 +53,8 @@ type Job = {
 
 class Thread {
   private readonly worker: Worker;
+  private readonly exit: Promise<void>;
+  private readonly closing = new Int32Array(new SharedArrayBuffer(4));
   private readonly jobs = new Map<number, Job>();
   private next = 0;
   /** Why it opens nothing any more. */
@@ -59,9 +62,10 @@ class Thread {
 
   constructor(keys: ArchiveKeys) {
     this.worker = new Worker(new URL('./decode-worker.ts', import.meta.url), {
-      workerData: keys,
+      workerData: { keys, closing: this.closing } satisfies DecodeThread,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
+    this.exit = exitOf(this.worker);
     this.worker.on('message', (response: PoolResponse) => this.take(response));
     this.worker.on('error', (error) => this.end(error));
     this.worker.on('exit', () => this.end(new Error('A decoding thread ended.')));
@@ -80,9 +84,11 @@ class Thread {
     });
   }
 
-  /** Ends the thread; what it was opening is rejected. */
+  /** Ends the thread after the frame at hand; what it was opening is rejected. */
   async close(): Promise<void> {
-    await this.worker.terminate();
+    Atomics.store(this.closing, 0, 1);
+    this.post({ kind: 'close' }, []);
+    await this.exit;
   }
 
   private take({ job, opened, last }: PoolResponse): void {

@@ -5,33 +5,49 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import { release } from '../crypto-node/release.ts';
-import type { ArchiveKeys } from '../format/keys.ts';
-import { type OpenedMessage, openFrame, type PoolRequest, type PoolResponse, transferable } from './open-frame.ts';
+import {
+  type DecodeThread,
+  type OpenedMessage,
+  openFrame,
+  type PoolRequest,
+  type PoolResponse,
+  transferable,
+} from './open-frame.ts';
 
 const BATCH_BYTES = 2_097_152;
 const MAX_UNREAD = 4;
 
 const port = parentPort;
 if (port === null) throw new Error('decode-worker.ts is started by decode-pool.ts');
-const crypto = createArchiveCrypto(workerData as ArchiveKeys);
+const { keys, closing } = workerData as DecodeThread;
+const crypto = createArchiveCrypto(keys);
 
 let unread = 0;
 let wake: (() => void) | null = null;
 let work: Promise<void> = Promise.resolve();
 
 port.on('message', (message: PoolRequest) => {
-  if (message.kind === 'taken') {
-    unread--;
-    wake?.();
-    return;
+  switch (message.kind) {
+    case 'close':
+      process.exit();
+      break;
+    case 'taken':
+      unread--;
+      wake?.();
+      return;
+    case 'open':
+      work = work.then(() => open(message));
+      return;
+    default:
+      message satisfies never;
   }
-  work = work.then(() => open(message));
 });
 
 async function open({ job, range, frames }: PoolRequest & { kind: 'open' }): Promise<void> {
   let batch: OpenedMessage[] = [];
   let bytes = 0;
   for (const frame of frames) {
+    if (Atomics.load(closing, 0) !== 0) process.exit();
     const opened = openFrame(crypto, range, frame);
     batch.push(opened);
     bytes += opened.chunk?.plaintext.length ?? 0;

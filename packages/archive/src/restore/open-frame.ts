@@ -4,6 +4,7 @@ import type { ArchiveCrypto } from '../crypto-node/archive-crypto.ts';
 import { release } from '../crypto-node/release.ts';
 import { ArchiveError, type ArchiveErrorCode, type ArchiveErrorData } from '../errors.ts';
 import { NO_LINKS } from '../format/entry.ts';
+import type { ArchiveKeys } from '../format/keys.ts';
 import { KIND, type Kind } from '../format/kinds.ts';
 import type { OpenedChunk } from './chunk-reader.ts';
 import type { FrameToOpen, Write, WriteResult } from './session-reader.ts';
@@ -11,7 +12,15 @@ import type { FrameToOpen, Write, WriteResult } from './session-reader.ts';
 export type PoolRequest =
   | { readonly kind: 'open'; readonly job: number; readonly range: Uint8Array; readonly frames: readonly FrameToOpen[] }
   /** A batch was dealt with. */
-  | { readonly kind: 'taken' };
+  | { readonly kind: 'taken' }
+  /** The thread ends; it looks at `DecodeThread.closing` too while it opens frames. */
+  | { readonly kind: 'close' };
+
+/** Given to a thread at its start. */
+export type DecodeThread = {
+  readonly keys: ArchiveKeys /** Not 0 when it has to end. */;
+  readonly closing: Int32Array;
+};
 
 export type PoolResponse = { readonly job: number; readonly opened: readonly OpenedMessage[]; readonly last: boolean };
 
