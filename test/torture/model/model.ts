@@ -304,7 +304,11 @@ export class Model {
 
   /** After the others, with which it may not be at the same time. */
   private async runNow(name: JobName): Promise<void> {
-    for (const other of [...this.jobs]) await this.goOnWith(other, Number.POSITIVE_INFINITY);
+    for (const other of [...this.jobs]) {
+      await this.goOnWith(other, Number.POSITIVE_INFINITY);
+      // The record of retention knows the plan of the last run only
+      await this.compare();
+    }
     this.begin(name);
     await this.goOnWith(this.jobs[0] as Job, Number.POSITIVE_INFINITY);
     await this.compare();
