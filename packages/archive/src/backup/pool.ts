@@ -38,8 +38,7 @@ export class WorkerPool {
         reject(error);
       };
     });
-    // Whoever waits for the run races with it; nobody may be waiting yet.
-    this.failure.catch(() => {});
+    this.failure.catch(() => {}); // whoever waits for the run races with it; nobody may be waiting yet
     this.workers = Array.from({ length: count }, (_, i) => this.start(i, data));
     this.exits = this.workers.map(exitOf);
   }

@@ -18,7 +18,8 @@ export type PoolRequest =
 
 /** Given to a thread at its start. */
 export type DecodeThread = {
-  readonly keys: ArchiveKeys /** Not 0 when it has to end. */;
+  readonly keys: ArchiveKeys;
+  /** Shared; its word is not 0 once the thread has to end. */
   readonly closing: Int32Array;
 };
 

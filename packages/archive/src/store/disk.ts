@@ -195,7 +195,7 @@ export class DiskStore implements BlobStore {
 
   private inTurn<T>(task: () => Promise<T>): Promise<T> {
     const result = this.turn.then(task);
-    this.turn = result.catch(() => undefined);
+    this.turn = result.catch(() => undefined); // whoever gave the task hears of it; the next one has its turn all the same
     return result;
   }
 }

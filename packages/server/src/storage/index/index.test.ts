@@ -27,7 +27,7 @@ import {
 import { leaveLane, stillHolds, takeLane } from './jobs.ts';
 import { addLossLinks, forgetLosses, hasLosses, heal, markLost, setSpread, unspreadLosses } from './lost.ts';
 import { moveChunks } from './moves.ts';
-import { type Index, indexOver, openIndex } from './open-index.ts';
+import { indexOver, openIndex } from './open-index.ts';
 import {
   announcePack,
   claimForDeletion,
@@ -41,25 +41,25 @@ import {
 import { placesOf } from './places.ts';
 import { prefixOf } from './prefix.ts';
 import { countOpenBelow, endSession, endSilentSessions, holdSession, requireSession } from './sessions.ts';
-import { type IndexTables, LOST, PACK_STATE } from './tables.ts';
-import { addArchive, addPack, addSession, archiveId, chunkId, frame, ids } from './testing/index-fixture.ts';
+import { type IndexTables, PACK_STATE } from './tables.ts';
+import {
+  addArchive,
+  addPack,
+  addSession,
+  archiveId,
+  chunkId,
+  flags,
+  frame,
+  ids,
+  keys,
+  onIndex,
+} from './testing/index-fixture.ts';
 import { countWrongRows } from './wrong-rows.ts';
 
 const code = (wanted: string) => (error: { code?: string }) => error.code === wanted;
 
 onBothDatabases('the index', (fresh) => {
-  async function withIndex(work: (index: Index, archive: number) => Promise<void>): Promise<void> {
-    const index = await openIndex(await fresh());
-    try {
-      await work(index, await addArchive(index));
-    } finally {
-      await index.close();
-    }
-  }
-
-  const flags = (index: Index, archive: number, epoch: number, ...numbers: number[]) =>
-    index.read(async (on) => [...(await presentFlags(on, archive, epoch, ids(...numbers)))]);
-  const keys = (pack: number, ...numbers: number[]) => numbers.map((n) => ({ prefix: prefixOf(chunkId(n)), pack }));
+  const withIndex = onIndex(fresh);
 
   test('a chunk is present until an epoch up to the session condemns its last location', () =>
     withIndex(async (index, archive) => {
@@ -227,87 +227,6 @@ onBothDatabases('the index', (fresh) => {
       assert.equal(second.prefixes.length / 16, 49, '203 is condemned, 3 has a second location');
       assert.equal(second.last, null);
       assert.deepEqual(first.prefixes.subarray(0, 16), prefixOf(chunkId(0)));
-    }));
-
-  test('a location moves with its label and its loss; one that is gone stays gone', () =>
-    withIndex(async (index, archive) => {
-      const old = await index.write((on) => addPack(on, archive, [frame(1), frame(2), frame(3), frame(4)]));
-      const to = await index.write((on) => addPack(on, archive, []));
-      await index.write(async (on) => {
-        await condemn(on, archive, keys(old.number, 2, 4), 2);
-        await markLost(on, archive, keys(old.number, 3), 'reported', 5);
-        await deleteCondemned(on, archive, keys(old.number, 4), 2);
-        const moves = [1, 2, 3, 4].map((n) => ({ prefix: prefixOf(chunkId(n)), from: old.number, offset: 1000 + n }));
-        await moveChunks(on, archive, to.number, moves);
-      });
-      const found = await index.read((on) => locateChunks(on, archive, ids(1, 2, 3, 4)));
-      assert.deepEqual(
-        found.map((f) => f && [f.pack, f.offset, f.lost]),
-        [[to.number, 1001, LOST.no], [to.number, 1002, LOST.no], [to.number, 1003, LOST.self], null],
-      );
-      assert.deepEqual(await flags(index, archive, 2, 1, 2, 3), [1, 0, 0]);
-      const packs = await index.read((on) => Promise.all([old, to].map((p) => findPack(on, archive, p.id))));
-      assert.deepEqual(
-        packs.map((pack) => [pack?.rows, pack?.bytes]),
-        [
-          [0, 0],
-          [3, 300],
-        ],
-      );
-    }));
-
-  test('of two rows of one frame the better one is left, and the id is present for the same sessions as before', () =>
-    withIndex(async (index, archive) => {
-      const states = [LOST.no, LOST.self, LOST.below].flatMap((lost) => [0, 2, 3].map((label) => ({ lost, label })));
-      const pairs = states.flatMap((a) => states.map((b) => [a, b] as const));
-      const numbers = pairs.map((_, n) => n);
-      const old = await index.write((on) =>
-        addPack(
-          on,
-          archive,
-          numbers.map((n) => frame(n)),
-        ),
-      );
-      const copy = await index.write((on) =>
-        addPack(
-          on,
-          archive,
-          numbers.map((n) => frame(n)),
-        ),
-      );
-      await index.write(async ({ db }) => {
-        for (const [n, pair] of pairs.entries())
-          for (const [i, { number }] of [old, copy].entries())
-            await db
-              .updateTable('chunks')
-              .set(pair[i] as { lost: number; label: number })
-              .where('prefix', '=', prefixOf(chunkId(n)))
-              .where('pack', '=', number)
-              .execute();
-      });
-      const present = () => Promise.all([1, 2, 3].map((epoch) => flags(index, archive, epoch, ...numbers)));
-      const before = await present();
-      const moves = numbers.map((n) => ({ prefix: prefixOf(chunkId(n)), from: old.number, offset: 1000 }));
-      await index.write((on) => moveChunks(on, archive, copy.number, moves));
-      assert.deepEqual(await present(), before);
-      const bytes = numbers.length * 100;
-      const packs = await index.read((on) => Promise.all([old, copy].map((p) => findPack(on, archive, p.id))));
-      assert.deepEqual(packs.map((pack) => [pack?.rows, pack?.bytes]), [[0, 0], [numbers.length, bytes]]); // biome-ignore format: as a table
-    }));
-
-  test('rows that do not say what the table of their pack says are counted', () =>
-    withIndex(async (index, archive) => {
-      const frames = [frame(1), frame(2), frame(3)];
-      const { number } = await index.write((on) => addPack(on, archive, frames));
-      const wrong = (table: PackedFrame[]) => index.read((on) => countWrongRows(on, archive, number, placesOf(table)));
-      assert.equal(await wrong(frames), 0);
-      assert.equal(await wrong([...frames, frame(4)]), 0, 'a frame may have lost its row');
-      assert.equal(await wrong([...frames, { ...frame(1), offset: 900 }]), 0, 'an id twice in one pack has one row');
-      assert.equal(await wrong([frame(1), { ...frame(2), offset: 900 }, frame(3)]), 1);
-      assert.equal(await wrong([frame(1)]), 2);
-      assert.equal(await wrong([]), 3);
-      await index.write((on) => updatePack(on, archive, number, { rows: 2 }));
-      assert.equal(await wrong(frames), 1, 'the count is wrong');
     }));
 
   test('an ended session is refused, and an unknown one like it', () =>

@@ -1,10 +1,12 @@
 // Builders for tests of the index: ids and frames from small numbers.
 
 import type { PackedFrame } from '@holdfast/archive/format/pack.ts';
+import type { DatabaseConfig } from '../../../config.ts';
 import { ensureArchive } from '../archives.ts';
-import { insertChunks } from '../chunks.ts';
-import type { Index, On } from '../open-index.ts';
+import { type ChunkKey, insertChunks, presentFlags } from '../chunks.ts';
+import { type Index, type On, openIndex } from '../open-index.ts';
 import { insertPack } from '../packs.ts';
+import { prefixOf } from '../prefix.ts';
 import { openSession } from '../sessions.ts';
 
 export const archiveId = (n: number): Uint8Array => new Uint8Array(16).fill(n);
@@ -62,3 +64,22 @@ export function addSession(index: Index, archive: number, now = 0) {
   const id = sessions.toString(16).padStart(32, '0');
   return index.write((on) => openSession(on, { id, archive, purpose: 'backup', device: deviceId }, now));
 }
+
+/** Runs a test on an index with one archive. */
+export const onIndex =
+  (fresh: () => Promise<DatabaseConfig>) =>
+  async (work: (index: Index, archive: number) => Promise<void>): Promise<void> => {
+    const index = await openIndex(await fresh());
+    try {
+      await work(index, await addArchive(index));
+    } finally {
+      await index.close();
+    }
+  };
+
+/** 1 for each chunk that is present for a session of this epoch, else 0. */
+export const flags = (index: Index, archive: number, epoch: number, ...numbers: number[]): Promise<number[]> =>
+  index.read(async (on) => [...(await presentFlags(on, archive, epoch, ids(...numbers)))]);
+
+export const keys = (pack: number, ...numbers: number[]): ChunkKey[] =>
+  numbers.map((n) => ({ prefix: prefixOf(chunkId(n)), pack }));
